@@ -1,0 +1,142 @@
+// Package platform defines how guest code runs: the interfaces Platform,
+// AddressSpace and Context that package ptrace implements and that trap and kvm
+// will. Package platformtest holds the suite that each of them passes.
+//
+// The kernel owns page tables and invalidation: a platform maps what it is told,
+// and everything it says about a guest (registers, fault addresses) is hostile
+// input. Nothing here knows tasks, files or signals' dispositions.
+//
+// One AddressSpace stands for one guest mm, one Context for one guest thread.
+package platform
+
+import (
+	"ringfence/abi/addr"
+	"ringfence/platform/arch"
+	"ringfence/platform/hostcall"
+)
+
+// Prot is a set of page permissions, with the values of PROT_* in mmap(2).
+type Prot uint8
+
+const (
+	Read  Prot = 1
+	Write Prot = 2
+	Exec  Prot = 4
+)
+
+// Platform makes address spaces and contexts. Safe for concurrent use.
+type Platform interface {
+	// Name is what --platform calls it.
+	Name() string
+
+	// UserRange is the range of addresses in which guest pages may be mapped.
+	// Everything the platform keeps in a guest's process lies outside it.
+	UserRange() addr.Range
+
+	// NewAddressSpace returns an address space in which nothing is mapped.
+	NewAddressSpace() (AddressSpace, error)
+
+	// NewContext returns a context that has not run yet, with initial FPU state.
+	NewContext() Context
+
+	// Close ends all host processes of the platform. No AddressSpace or Context
+	// may be used afterwards.
+	Close()
+}
+
+// AddressSpace is the memory that guest threads see. Safe for concurrent use,
+// also while contexts run in it: a change is visible to all of them when the
+// call returns.
+//
+// Errors are the host's (ENOMEM, for example) and leave the range in an
+// undefined mixture of old and new mappings; callers then unmap it.
+type AddressSpace interface {
+	// Map maps r to the pages of file that start at offset, replacing what was
+	// there. The mapping is shared: several ranges can map the same page. With
+	// populate the host's page tables are filled ahead, so that touching the
+	// range takes no host fault.
+	//
+	// Preconditions: r is page-aligned, not empty and within UserRange; offset is
+	// page-aligned.
+	Map(r addr.Range, file hostcall.FD, offset uint64, prot Prot, populate bool) error
+
+	// Unmap removes all mappings from r. Touching r afterwards yields a Fault event.
+	// Preconditions: as for Map.
+	Unmap(r addr.Range) error
+
+	// Release ends the address space. Preconditions: no Context runs in it or will.
+	Release()
+}
+
+// Context is the execution state of one guest thread.
+//
+// A context is owned by one goroutine, except for Interrupt. The ptrace platform
+// ties the goroutine to its host thread in the first Switch, until Release.
+type Context interface {
+	// Switch loads regs, runs the guest in as until something happens, stores
+	// the registers back to regs and says what happened. as may differ from the
+	// call before (after exec); the FPU state moves along.
+	//
+	// An error means the host thread or process died or could not be made, not
+	// anything the guest did through a system call; the guest thread can't go on.
+	Switch(as AddressSpace, regs *arch.Registers) (Event, error)
+
+	// Interrupt makes the current Switch return an Interrupted event soon, or
+	// the next one if none is under way. Extra interrupts may be lost, never all
+	// of them. Safe to call from any goroutine, also after Release.
+	Interrupt()
+
+	// FPU returns a copy of the extended state (x87, SSE, AVX, AVX-512) in
+	// XSAVE's standard format, as it stands in a signal frame (arch.FPUState).
+	FPU() (arch.FPUState, error)
+
+	// SetFPU replaces the extended state. The state must have been through
+	// arch.FPUState.Sanitize if a guest could have written it.
+	SetFPU(arch.FPUState) error
+
+	// Release ends the guest thread.
+	Release()
+}
+
+// EventKind says why Switch returned.
+type EventKind uint8
+
+const (
+	// Syscall: the guest executed SYSCALL. Its number is in regs.OrigRax, its
+	// arguments in the argument registers; regs.Rip points behind the
+	// instruction, regs.Rax holds -ENOSYS, and rcx and r11 are as the
+	// instruction leaves them.
+	Syscall EventKind = iota + 1
+
+	// Fault: a page fault at Event.Addr that the host could not resolve (nothing
+	// is mapped there, or the protection forbids the access).
+	Fault
+
+	// Exception: a CPU exception other than a page fault. Signal, Code and Addr
+	// are what Linux would put into siginfo; Trapno and ErrorCode go into the
+	// signal frame.
+	Exception
+
+	// Interrupted: Interrupt was called. Registers are at some user instruction.
+	Interrupted
+)
+
+// Event says what the guest did. It is hostile input like the registers.
+type Event struct {
+	Kind EventKind
+
+	// Access is the access that faulted, as far as the CPU told: Write or Exec,
+	// else Read.
+	Access Prot
+
+	// Signal, Code and Addr describe a Fault or Exception as siginfo does:
+	// SIGSEGV, SIGBUS, SIGFPE, SIGILL or SIGTRAP. For a Fault, Addr is the faulting
+	// address.
+	Signal int32
+	Code   int32
+	Addr   addr.Addr
+
+	// Trapno and ErrorCode are the CPU's vector and error code (sigcontext).
+	Trapno    uint64
+	ErrorCode uint64
+}

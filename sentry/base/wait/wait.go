@@ -1,0 +1,125 @@
+// Package wait lets something be waited for: a Queue holds Entries, and whoever
+// changes the state calls Notify with what became ready.
+//
+// The rule that loses no wake-up: register first, then look at the state, then
+// sleep. A Queue says nothing about the state itself.
+//
+// Lock order: Queue.mu is a leaf, but for what a Waiter's Wake takes.
+package wait
+
+import "sync"
+
+// Mask is a set of POLL* conditions (poll(2)); their numbers are Linux's.
+type Mask uint32
+
+const (
+	In     Mask = 0x001
+	Pri    Mask = 0x002
+	Out    Mask = 0x004
+	Err    Mask = 0x008
+	Hup    Mask = 0x010
+	RdNorm Mask = 0x040
+	RdBand Mask = 0x080
+	WrNorm Mask = 0x100
+	WrBand Mask = 0x200
+	RdHup  Mask = 0x2000
+
+	// Always is what every waiter is told, asked for or not.
+	Always = Err | Hup
+	// All is every condition.
+	All = In | Pri | Out | Err | Hup | RdNorm | RdBand | WrNorm | WrBand | RdHup
+)
+
+// Waiter is woken through an Entry.
+type Waiter interface {
+	// Wake is called with the queue's lock held: it must be brief, must not block
+	// and must not call the queue.
+	Wake(e *Entry, ready Mask)
+}
+
+// Entry is one waiter's place in one Queue. The zero value, with Waiter and Mask
+// set, can be registered; after Unregister it can be used again.
+type Entry struct {
+	Waiter Waiter
+	Mask   Mask
+	// Exclusive entries stand behind the others and only the first of them whose
+	// mask matches is woken (EPOLLEXCLUSIVE, accept).
+	Exclusive bool
+	// Key is for the waiter's own use, such as an index.
+	Key uint64
+
+	next, prev *Entry
+	queue      *Queue
+}
+
+// Queue is a list of waiters. The zero value is ready.
+type Queue struct {
+	mu         sync.Mutex
+	head, tail *Entry
+}
+
+// Register adds e, which must not be registered anywhere.
+func (q *Queue) Register(e *Entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e.queue != nil {
+		panic("wait: entry registered twice")
+	}
+	e.queue = q
+	if e.Exclusive || q.head == nil {
+		e.prev, e.next = q.tail, nil
+		if q.tail != nil {
+			q.tail.next = e
+		} else {
+			q.head = e
+		}
+		q.tail = e
+		return
+	}
+	e.prev, e.next = nil, q.head
+	q.head.prev = e
+	q.head = e
+}
+
+// Unregister removes e. When it returns, no Wake for e is under way. It does
+// nothing if e is not registered here.
+func (q *Queue) Unregister(e *Entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e.queue != q {
+		return
+	}
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else {
+		q.head = e.next
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	} else {
+		q.tail = e.prev
+	}
+	e.next, e.prev, e.queue = nil, nil, nil
+}
+
+// Notify wakes every entry that waits for one of ready, and one exclusive entry.
+func (q *Queue) Notify(ready Mask) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := q.head; e != nil; e = e.next {
+		if (e.Mask|Always)&ready == 0 {
+			continue
+		}
+		e.Waiter.Wake(e, ready)
+		if e.Exclusive {
+			return
+		}
+	}
+}
+
+// Empty reports whether nobody waits, as a hint.
+func (q *Queue) Empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.head == nil
+}
