@@ -1,0 +1,24 @@
+package vfs
+
+// SpecialFiles opens the inodes whose behaviour is not their file system's: devices and
+// FIFOs. boot supplies one; it is held by the VFS.
+type SpecialFiles interface {
+	// OpenDevice opens a character device (or block device) by number; ENXIO if
+	// there is none.
+	OpenDevice(c Caller, n *Inode, rdev uint64, char bool, flags uint32) (FileOps, error)
+	// OpenFIFO opens the pipe of a FIFO's inode. Where open(2) would wait for the
+	// other end, the returned ops implement OpenWaiter.
+	OpenFIFO(c Caller, n *Inode, flags uint32) (FileOps, error)
+}
+
+// OpenWaiter is a FileOps whose open(2) is complete only when OpenReady says so; until
+// then openat waits on the file's Queue. Giving up releases the file.
+type OpenWaiter interface {
+	OpenReady(f *File) bool
+}
+
+// FileIdentity is a FileOps that /proc/PID/fd names otherwise than by path, such as
+// "pipe:[4711]" or "anon_inode:[eventfd]". Files opened on a dentry need none.
+type FileIdentity interface {
+	IdentityName(f *File) string
+}
