@@ -1,0 +1,49 @@
+# Ringfence: build, run, test. Works on a fresh Debian machine with Go, git and make, as root.
+
+GO      ?= go
+BIN     := bin
+RUNSC   := $(BIN)/runsc
+PROGRAM ?= /bin/sh -c 'echo "Hello from $$(uname -srm), pid $$$$ of $$(ls -d /proc/[0-9]* | wc -l)"; head -1 /etc/os-release'
+
+.PHONY: help all build run test vet race fuzz accept clean deps-run deps-test
+
+help: ## what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+all: build
+
+build: ## bin/runsc, one static binary
+	@mkdir -p $(BIN)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(RUNSC) ./runsc
+
+run: deps-run build ## build, then run a program in the sandbox: make run PROGRAM='python3 -V'
+	$(RUNSC) do -- $(PROGRAM)
+
+test: deps-test build vet ## every test; installs the programs that the tests run
+	$(GO) test -timeout 14m ./...
+	$(MAKE) --no-print-directory race
+
+vet:
+	$(GO) vet ./...
+
+race: ## the packages that the race detector can follow
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 10m $(RACE)
+
+accept: build ## only the tests that run real programs
+	$(GO) test -v -timeout 30m ./tools/acceptance/
+
+fuzz: ## each fuzz target for FUZZTIME (default 30s)
+	@tools/fuzz.sh $(or $(FUZZTIME),30s)
+
+clean:
+	rm -rf $(BIN)
+
+# Packages whose tests need no guest processes; the others run guests under ptrace, where
+# the race detector's own threads get in the way of nothing but time.
+RACE := ./abi/... ./gofer/... ./sentry/...
+
+deps-run:
+	@tools/install.sh run
+
+deps-test:
+	@tools/install.sh test
