@@ -5,8 +5,10 @@
 // It stands between sentry/mm, which knows no files, and the file systems,
 // which know no address spaces.
 //
-// Lock order: a Mappable may take its own locks in any of its methods; it must
-// hold none of them while it calls a Space.
+// Lock order: an address space calls a Mappable with its own locks held. So a
+// Mappable may take its own locks in any of its methods, but holds none of them
+// while it calls a Space, and no method of a Mappable calls a Space (Translate may
+// not move pages that are mapped; open, truncate and write may).
 package mappable
 
 import (
@@ -65,8 +67,9 @@ type Mappable interface {
 
 // Space is an address space as a Mappable sees it.
 type Space interface {
-	// Invalidate forgets translations of r: the next touch faults and asks
-	// Translate again. With private also copies that private mappings made are
-	// dropped (truncate does that; mere relocation does not).
-	Invalidate(r addr.Range, private bool)
+	// Invalidate forgets translations of m's pages in r: the next touch faults and
+	// asks Translate again. With private also copies that private mappings made are
+	// dropped (truncate does that; mere relocation does not). Where r maps something
+	// else than m by now, nothing happens.
+	Invalidate(m Mappable, r addr.Range, private bool)
 }
