@@ -12,39 +12,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ringfence/tools/testbin"
 )
 
-// runsc is the binary under test.
-var runsc string
-
-// platforms are tested one after the other.
-var platforms = []string{"ptrace"}
-
 func TestMain(m *testing.M) {
-	os.Exit(testMain(m))
+	os.Exit(testbin.Main(m))
 }
 
-func testMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "ringfence-acceptance-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if p := os.Getenv("PLATFORMS"); p != "" {
-		platforms = strings.Fields(p)
-	}
-	if runsc = os.Getenv("RUNSC"); runsc == "" {
-		runsc = filepath.Join(dir, "runsc")
-		build := exec.Command("go", "build", "-o", runsc, "ringfence/runsc")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "building runsc: %v\n%s", err, out)
-			return 1
-		}
-	}
-	return m.Run()
-}
 
 // result is what a command left behind.
 type result struct {
@@ -98,12 +73,12 @@ func run(t *testing.T, dir string, limit time.Duration, stdin string, argv ...st
 
 // sandboxed returns the command line that runs argv in the sandbox.
 func sandboxed(platform string, argv ...string) []string {
-	return append([]string{runsc, "--platform", platform, "do", "--"}, argv...)
+	return append([]string{testbin.Runsc, "--platform", platform, "do", "--"}, argv...)
 }
 
 // eachPlatform runs fn once for every platform under test.
 func eachPlatform(t *testing.T, fn func(t *testing.T, platform string)) {
-	for _, p := range platforms {
+	for _, p := range testbin.Platforms {
 		t.Run(p, func(t *testing.T) { fn(t, p) })
 	}
 }

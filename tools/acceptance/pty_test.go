@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ringfence/tools/testbin"
 )
 
 // terminal is a program under a pty of the host, driven as a person would.
@@ -140,7 +142,7 @@ func (tm *terminal) wait() int {
 func TestInteractiveShell(t *testing.T) {
 	shell := []string{"bash", "--norc", "--noprofile", "-i"}
 	sides := map[string][]string{"host": shell}
-	for _, p := range platforms {
+	for _, p := range testbin.Platforms {
 		sides[p] = sandboxed(p, shell...)
 	}
 	for name, argv := range sides {
