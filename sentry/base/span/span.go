@@ -42,28 +42,39 @@ func (e Entry[V]) continues(next Entry[V]) bool {
 	return e.End == next.Start && e.Off+e.Len() == next.Off && e.V == next.V
 }
 
-// Map is a set of disjoint entries. Make it with New.
+// Map is a set of disjoint entries. The zero value is empty and ready.
 type Map[V comparable] struct {
 	// tree orders entries by End. As they are disjoint that is the order of Start
 	// too, and the first entry that ends behind a point is one look-up away.
+	// It is nil until the first insertion.
 	tree *btree.BTreeG[Entry[V]]
 }
 
-const degree = 16
+const (
+	degree    = 16
+	freeNodes = 4 // spare nodes that a tree and its clones keep
+)
 
 func less[V comparable](a, b Entry[V]) bool { return a.End < b.End }
 
-// New returns an empty map.
-func New[V comparable]() Map[V] { return Map[V]{btree.NewG(degree, less[V])} }
-
 // Clone returns a copy, in constant time.
-func (m *Map[V]) Clone() Map[V] { return Map[V]{m.tree.Clone()} }
+func (m *Map[V]) Clone() Map[V] {
+	if m.tree == nil {
+		return Map[V]{}
+	}
+	return Map[V]{m.tree.Clone()}
+}
 
 // Len returns the number of entries.
-func (m *Map[V]) Len() int { return m.tree.Len() }
+func (m *Map[V]) Len() int {
+	if m.tree == nil {
+		return 0
+	}
+	return m.tree.Len()
+}
 
 // Clear removes everything.
-func (m *Map[V]) Clear() { m.tree.Clear(false) }
+func (m *Map[V]) Clear() { m.tree = nil }
 
 // Find returns the entry that contains at.
 func (m *Map[V]) Find(at uint64) (Entry[V], bool) {
@@ -74,7 +85,7 @@ func (m *Map[V]) Find(at uint64) (Entry[V], bool) {
 // Next returns the first entry that ends behind at: the one that contains at or
 // the first above.
 func (m *Map[V]) Next(at uint64) (found Entry[V], ok bool) {
-	if at == math.MaxUint64 {
+	if m.tree == nil || at == math.MaxUint64 {
 		return found, false
 	}
 	m.tree.AscendGreaterOrEqual(Entry[V]{End: at + 1}, func(e Entry[V]) bool {
@@ -86,6 +97,9 @@ func (m *Map[V]) Next(at uint64) (found Entry[V], ok bool) {
 
 // Prev returns the last entry that ends at or below at.
 func (m *Map[V]) Prev(at uint64) (found Entry[V], ok bool) {
+	if m.tree == nil {
+		return found, false
+	}
 	m.tree.DescendLessOrEqual(Entry[V]{End: at}, func(e Entry[V]) bool {
 		found, ok = e, true
 		return false
@@ -96,7 +110,7 @@ func (m *Map[V]) Prev(at uint64) (found Entry[V], ok bool) {
 // Ascend calls fn with the entries that overlap [start, end), unclipped and in
 // order, until fn returns false. fn must not change the map.
 func (m *Map[V]) Ascend(start, end uint64, fn func(Entry[V]) bool) {
-	if start >= end {
+	if m.tree == nil || start >= end {
 		return
 	}
 	m.tree.AscendGreaterOrEqual(Entry[V]{End: start + 1}, func(e Entry[V]) bool {
@@ -139,6 +153,9 @@ func (m *Map[V]) Covered(start, end uint64) bool {
 func (m *Map[V]) Insert(e Entry[V]) Entry[V] {
 	if e.Start >= e.End {
 		panic("span: empty entry")
+	}
+	if m.tree == nil {
+		m.tree = btree.NewWithFreeListG(degree, less[V], btree.NewFreeListG[Entry[V]](freeNodes))
 	}
 	if next, ok := m.Next(e.Start); ok {
 		if next.Start < e.End {
