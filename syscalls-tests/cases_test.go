@@ -3,7 +3,6 @@ package syscallstests
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(testbin.Main(m)) }
-
 
 // verdict is what a program said of one case.
 type verdict struct {

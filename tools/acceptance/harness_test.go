@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,7 +18,6 @@ import (
 func TestMain(m *testing.M) {
 	os.Exit(testbin.Main(m))
 }
-
 
 // result is what a command left behind.
 type result struct {
