@@ -49,10 +49,14 @@ func (f *File) chunk(page uint32) *chunk {
 }
 
 // take removes a run from the free blocks, growing the file if there is none.
-func (f *File) take(pages uint32) (uint32, bool) {
+// after is the page that it should start at, or 0.
+func (f *File) take(pages, after uint32) (uint32, bool) {
 	want := order(pages)
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if after != 0 && f.takeAtLocked(after, pages) {
+		return after, true
+	}
 	o := want
 	for o <= maxOrder && f.free[o] == none {
 		o++
@@ -72,11 +76,58 @@ func (f *File) take(pages uint32) (uint32, bool) {
 	if rest := uint32(1)<<want - pages; rest > 0 {
 		f.putLocked(start+pages, rest)
 	}
+	f.takenLocked(start, pages)
+	return start, true
+}
+
+// takeAtLocked removes the run at start from the free blocks if all of it is free and
+// in one chunk.
+func (f *File) takeAtLocked(start, pages uint32) bool {
+	end := start + pages
+	if start/chunkPages != (end-1)/chunkPages || start/chunkPages >= uint32(len(*f.chunks.Load())) {
+		return false
+	}
+	for p := start; p < end; {
+		b, o := f.freeBlockLocked(p)
+		if b == none {
+			return false
+		}
+		p = b + 1<<o
+	}
+	for p := start; p < end; {
+		b, o := f.freeBlockLocked(p)
+		f.unlinkLocked(b, o)
+		next := b + 1<<o
+		if b < start {
+			f.putLocked(b, start-b)
+		}
+		if next > end {
+			f.putLocked(end, next-end)
+		}
+		p = next
+	}
+	f.takenLocked(start, pages)
+	return true
+}
+
+// freeBlockLocked returns the free block that contains page, or none.
+func (f *File) freeBlockLocked(page uint32) (uint32, int) {
+	c := f.chunk(page)
+	for o := range maxOrder + 1 {
+		b := page &^ (1<<o - 1)
+		if c.order[b%chunkPages] == uint8(o+1) {
+			return b, o
+		}
+	}
+	return none, 0
+}
+
+// takenLocked accounts for a run that left the free blocks.
+func (f *File) takenLocked(start, pages uint32) {
 	c, i := f.chunk(start), start%chunkPages
 	for _, s := range c.state[i : i+pages] {
 		f.dirtyFree -= uint64(s >> dirtyShift)
 	}
-	return start, true
 }
 
 // give puts a run of dirty pages into the free blocks.

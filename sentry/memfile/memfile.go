@@ -68,6 +68,9 @@ type AllocOpts struct {
 	Kind Kind
 	// NoZero leaves old contents in place: the caller overwrites all of them.
 	NoZero bool
+	// After is an offset that the run should start at, if it is free there: a run
+	// that continues another one takes fewer mappings. Zero is no wish.
+	After uint64
 }
 
 // New returns an empty memory file without a limit.
@@ -138,7 +141,7 @@ func (f *File) Allocate(n uint64, o AllocOpts) (uint64, error) {
 		f.inUse.Add(-pages)
 		return 0, errno.ENOMEM
 	}
-	start, ok := f.take(uint32(pages))
+	start, ok := f.take(uint32(pages), uint32(o.After>>addr.PageShift))
 	if !ok {
 		f.inUse.Add(-pages)
 		return 0, errno.ENOMEM

@@ -1,0 +1,160 @@
+package pagestore
+
+import (
+	"ringfence/abi/addr"
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/base/span"
+	"ringfence/sentry/mappable"
+)
+
+var _ mappable.Mappable = (*Store)(nil)
+
+// Translate implements mappable.Mappable. Holes are filled, as Linux's shmem does.
+// EFAULT beyond the last page, ENOSPC or ENOMEM when there is no room.
+func (s *Store) Translate(off, n, hint uint64, write bool) (mappable.Pages, error) {
+	s.mu.RLock()
+	end := roundUp(s.size)
+	if off >= end {
+		s.mu.RUnlock()
+		return mappable.Pages{}, errno.EFAULT
+	}
+	e, ok := s.pages.Next(off)
+	if ok && e.Start <= off {
+		p := s.pagesOf(e, off, n, hint)
+		s.mu.RUnlock()
+		return p, nil
+	}
+	// A hole, from lo to hi: fill an aligned neighbourhood of off.
+	lo, hi, after := uint64(0), end, uint64(0)
+	if ok {
+		hi = min(hi, e.Start)
+	}
+	if prev, found := s.pages.Prev(off); found {
+		lo = prev.End
+		if lo == off {
+			after = prev.Off + prev.Len()
+		}
+	}
+	s.mu.RUnlock()
+	want := roundUp(max(n, addr.PageSize))
+	start := off
+	if hint > want {
+		start = max(lo, off-min(off, off%hint))
+		want = off + hint - start
+	}
+	length := min(want, hi-start, step)
+	if start+length <= off {
+		start, length = off, min(hi-off, step)
+	}
+	frames, got, err := s.allocate(length, after, false)
+	if err == nil && start+got <= off {
+		s.free(frames, got)
+		start = off
+		frames, got, err = s.allocate(addr.PageSize, 0, false)
+	}
+	if err != nil {
+		return mappable.Pages{}, err
+	}
+	b, err := s.mf.Bytes(frames, got, true)
+	if err != nil {
+		s.free(frames, got)
+		return mappable.Pages{}, err
+	}
+	s.install(start, frames, b, 0, 0)
+
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	e, ok = s.pages.Find(off)
+	if !ok || off >= roundUp(s.size) {
+		return mappable.Pages{}, errno.EFAULT // truncated meanwhile
+	}
+	return s.pagesOf(e, off, n, hint), nil
+}
+
+// pagesOf returns the part of e around [off, off+n) with references.
+func (s *Store) pagesOf(e span.Entry[none], off, n, hint uint64) mappable.Pages {
+	start := off - min(off, hint)
+	e = e.Clip(start, max(off+n+hint, off+addr.PageSize))
+	s.mf.IncRef(e.Off, e.Len())
+	return mappable.Pages{Off: e.Start, Len: e.Len(), Backing: s.mf, Start: e.Off, Writable: true}
+}
+
+// AddMapping implements mappable.Mappable. EPERM if a seal forbids a writable one.
+func (s *Store) AddMapping(space mappable.Space, r addr.Range, off uint64, writable bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if writable && s.seals&(linux.F_SEAL_WRITE|linux.F_SEAL_FUTURE_WRITE) != 0 {
+		return errno.EPERM
+	}
+	if s.mappings == nil {
+		s.mappings = make(map[mappable.Space][]mapping)
+	}
+	s.mappings[space] = append(s.mappings[space], mapping{r, off, writable})
+	return nil
+}
+
+// RemoveMapping implements mappable.Mappable.
+func (s *Store) RemoveMapping(space mappable.Space, r addr.Range, off uint64, writable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.mappings[space]
+	kept := old[:0:0]
+	for _, m := range old {
+		// A mapping is identified by address and by where the file would start there:
+		// during mremap one space shows the same pages twice.
+		same := m.writable == writable && uint64(m.r.Start)-m.off == uint64(r.Start)-off
+		if !same || !m.r.Overlaps(r) {
+			kept = append(kept, m)
+			continue
+		}
+		if m.r.Start < r.Start {
+			kept = append(kept, mapping{addr.Range{Start: m.r.Start, End: r.Start}, m.off, m.writable})
+		}
+		if m.r.End > r.End {
+			kept = append(kept, mapping{addr.Range{Start: r.End, End: m.r.End}, m.off + uint64(r.End-m.r.Start), m.writable})
+		}
+	}
+	if len(kept) == 0 {
+		delete(s.mappings, space)
+	} else {
+		s.mappings[space] = kept
+	}
+}
+
+// Mapped reports whether any address space maps the file.
+func (s *Store) Mapped() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.mappings) > 0
+}
+
+// call is an Invalidate to be made.
+type call struct {
+	space mappable.Space
+	r     addr.Range
+}
+
+// mappedLocked returns where [start, end) of the file is mapped.
+func (s *Store) mappedLocked(start, end uint64) []call {
+	var calls []call
+	for space, ms := range s.mappings {
+		for _, m := range ms {
+			lo, hi := max(start, m.off), min(end, m.off+m.r.Len())
+			if lo < hi {
+				calls = append(calls, call{space, addr.Range{
+					Start: m.r.Start + addr.Addr(lo-m.off),
+					End:   m.r.Start + addr.Addr(hi-m.off),
+				}})
+			}
+		}
+	}
+	return calls
+}
+
+// invalidate makes the calls. Preconditions: mu is not held.
+func (s *Store) invalidate(calls []call, private bool) {
+	for _, c := range calls {
+		c.space.Invalidate(s, c.r, private)
+	}
+}
