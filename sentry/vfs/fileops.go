@@ -14,7 +14,9 @@ import (
 //
 // Read and Write take an offset. Files without FModeSeek (pipes, sockets, ttys)
 // ignore it. They return how many bytes were moved; an error after some bytes
-// is dropped by the caller.
+// is dropped by the caller. A Write that stops for want of room returns what it wrote and
+// EAGAIN: where write(2) may block it then waits and goes on with the rest. A Read that
+// has some bytes never does.
 type FileOps interface {
 	// Release is called once, when the last reference to the file goes.
 	Release(f *File)
@@ -29,7 +31,7 @@ type FileOps interface {
 
 	// ReadDir calls emit for the entries from position f.Pos on until emit
 	// returns false, which leaves the entry for the next call. Dirent.Next becomes f.Pos. The caller
-	// holds the file's position lock.
+	// holds the file's position lock. "." and ".." are the file system's to emit, with EmitDots.
 	ReadDir(c Caller, f *File, emit func(Dirent) bool) error
 
 	// Readiness says which of the conditions hold now (poll(2)).

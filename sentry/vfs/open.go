@@ -1,0 +1,363 @@
+package vfs
+
+import (
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
+)
+
+// ValidOpenFlags are the O_* flags that openat2(2) accepts; open(2) ignores others.
+const ValidOpenFlags = linux.O_ACCMODE | linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_APPEND |
+	linux.O_NONBLOCK | linux.O_SYNC | linux.O_DSYNC | linux.FASYNC | linux.O_DIRECT | linux.O_LARGEFILE |
+	linux.O_DIRECTORY | linux.O_NOFOLLOW | linux.O_NOATIME | linux.O_CLOEXEC | linux.O_PATH | linux.O_TMPFILE
+
+// ValidResolveFlags are the RESOLVE_* flags that openat2(2) accepts.
+const ValidResolveFlags = linux.RESOLVE_NO_XDEV | linux.RESOLVE_NO_MAGICLINKS | linux.RESOLVE_NO_SYMLINKS |
+	linux.RESOLVE_BENEATH | linux.RESOLVE_IN_ROOT | linux.RESOLVE_CACHED
+
+func resolveToLookup(resolve uint64) (f LookupFlags) {
+	for _, p := range [...]struct {
+		r uint64
+		f LookupFlags
+	}{
+		{linux.RESOLVE_NO_XDEV, LookupNoXDev}, {linux.RESOLVE_NO_MAGICLINKS, LookupNoMagicLinks},
+		{linux.RESOLVE_NO_SYMLINKS, LookupNoSymlinks}, {linux.RESOLVE_BENEATH, LookupBeneath},
+		{linux.RESOLVE_IN_ROOT, LookupInRoot}, {linux.RESOLVE_CACHED, LookupCached},
+	} {
+		if resolve&p.r != 0 {
+			f |= p.f
+		}
+	}
+	return f
+}
+
+// OpenAt is openat2(2), without descriptors: O_CLOEXEC is the caller's. mode counts only if a file
+// is made, before the umask; resolve holds RESOLVE_* flags. If the file's operations
+// are an OpenWaiter, the open is complete only when OpenReady says so, for which the caller waits.
+func (v *VFS) OpenAt(c Caller, start Path, path string, flags, mode uint32, resolve uint64) (*File, error) {
+	lf := resolveToLookup(resolve)
+	if flags&linux.O_NOFOLLOW == 0 {
+		lf |= LookupFollow
+	}
+	if flags&linux.O_DIRECTORY != 0 {
+		lf |= LookupDirectory
+	}
+	if flags&linux.O_PATH != 0 {
+		p, err := v.Resolve(c, start, path, lf)
+		if err != nil {
+			return nil, err
+		}
+		const keep = linux.O_PATH | linux.O_DIRECTORY | linux.O_NOFOLLOW
+		return NewFile(pathOps{}, p, flags&keep, FModePath, c.Creds()), nil
+	}
+	if flags&linux.O_TMPFILE == linux.O_TMPFILE {
+		return v.openTmpfile(c, start, path, flags, mode, lf)
+	}
+	if flags&linux.O_CREAT == 0 {
+		p, err := v.Resolve(c, start, path, lf)
+		if err != nil {
+			return nil, err
+		}
+		return v.open(c, p, flags, false)
+	}
+	if flags&linux.O_EXCL != 0 {
+		lf &^= LookupFollow
+	}
+	return v.openCreate(c, start, path, flags, mode, lf&^LookupDirectory)
+}
+
+// OpenPath opens what p leads to, with the permission checks of open(2). It takes a
+// reference of its own to p.
+func (v *VFS) OpenPath(c Caller, p Path, flags uint32) (*File, error) {
+	p.IncRef()
+	return v.open(c, p, flags, false)
+}
+
+// openCreate is OpenAt with O_CREAT.
+func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, lf LookupFlags) (*File, error) {
+	if path == "" {
+		return nil, errno.ENOENT
+	}
+	w, err := v.newWalk(c, start, path, lf)
+	if err != nil {
+		return nil, err
+	}
+	defer w.release()
+	for {
+		if err := w.run(true); err != nil {
+			return nil, err
+		}
+		if w.lastType != lastNorm || w.slash {
+			// A directory, or the name of one to be.
+			return nil, errno.EISDIR
+		}
+		d, created, err := v.createLast(c, w, flags, mode)
+		if err != nil {
+			return nil, err
+		}
+		n := d.Inode()
+		if n.Type() != linux.S_IFLNK || created {
+			if !created && flags&linux.O_EXCL != 0 {
+				d.DecRef()
+				return nil, errno.EEXIST
+			}
+			dir := w.at.Inode()
+			w.at.Mount.refs.Add(1)
+			w.moveTo(Path{w.at.Mount, d})
+			if err := w.enterMounts(); err != nil {
+				return nil, err
+			}
+			p := w.at
+			if !created {
+				if err := mayOpenSticky(c, dir, p.Inode()); err != nil {
+					return nil, err
+				}
+			}
+			w.at = Path{}
+			return v.open(c, p, flags, created)
+		}
+		if flags&linux.O_EXCL != 0 {
+			d.DecRef()
+			return nil, errno.EEXIST
+		}
+		if flags&linux.O_NOFOLLOW != 0 {
+			d.DecRef()
+			return nil, errno.ELOOP
+		}
+		w.rest, w.last = "", ""
+		err = w.follow(d, n)
+		d.DecRef()
+		if err != nil {
+			return nil, err
+		}
+		if w.rest == "" && w.at.Inode() != nil && w.at.Inode().Type() != linux.S_IFDIR {
+			// A magic link led straight to the file.
+			p := w.at
+			w.at = Path{}
+			return v.open(c, p, flags, false)
+		}
+	}
+}
+
+// createLast returns the dentry of the last component, which it makes if there is none.
+func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, created bool, err error) {
+	dir := w.at.Dentry
+	// Most files that are opened with O_CREAT exist.
+	d, err = v.lookup(c, dir, w.last, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if d.Inode() != nil {
+		return d, false, nil
+	}
+	d.DecRef()
+	if w.at.Mount.ReadOnly() {
+		return nil, false, errno.EROFS
+	}
+	n := dir.Inode()
+	n.rw.Lock()
+	defer n.rw.Unlock()
+	d, err = lookupLocked(c, dir, w.last, nil)
+	if err != nil {
+		return nil, false, err
+	}
+	if d.Inode() != nil {
+		return d, false, nil
+	}
+	d.DecRef()
+	if err := mayCreate(c, w.at); err != nil {
+		return nil, false, err
+	}
+	mode = mode&linux.S_IALLUGO&^c.FSContext().Umask() | linux.S_IFREG
+	name := cloneName(w.last)
+	fn, err := n.Ops.Create(c, n, name, mode)
+	if err != nil {
+		return nil, false, err
+	}
+	d = dir.sb.instantiate(dir, name, fn)
+	notifyDir(dir, linux.IN_CREATE, name, 0, false)
+	return d, true, nil
+}
+
+// mayOpenSticky is protected_regular=2 and protected_fifos=1, as Debian sets them: in a sticky
+// directory that others can write, O_CREAT opens only files of one's own or of the
+// directory's owner.
+func mayOpenSticky(c Caller, dir, n *Inode) error {
+	da := dir.Attr()
+	if da.Mode&linux.S_ISVTX == 0 {
+		return nil
+	}
+	a := n.Attr()
+	if a.UID == c.Creds().FSUID || a.UID == da.UID {
+		return nil
+	}
+	regular := n.Type() == linux.S_IFREG
+	if !regular && n.Type() != linux.S_IFIFO {
+		return nil
+	}
+	if da.Mode&linux.S_IWOTH != 0 || regular && da.Mode&linux.S_IWGRP != 0 {
+		return errno.EACCES
+	}
+	return nil
+}
+
+func (v *VFS) openTmpfile(c Caller, start Path, path string, flags, mode uint32, lf LookupFlags) (*File, error) {
+	if flags&linux.O_ACCMODE == linux.O_RDONLY {
+		return nil, errno.EINVAL
+	}
+	dir, err := v.Resolve(c, start, path, lf|LookupDirectory)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.DecRef()
+	if dir.Mount.ReadOnly() {
+		return nil, errno.EROFS
+	}
+	if err := mayCreate(c, dir); err != nil {
+		return nil, err
+	}
+	dn := dir.Inode()
+	n, err := dn.Ops.Tmpfile(c, dn, mode&linux.S_IALLUGO&^c.FSContext().Umask()|linux.S_IFREG)
+	if err != nil {
+		return nil, err
+	}
+	n.tmpfile.Store(true)
+	n.noLink.Store(flags&linux.O_EXCL != 0)
+	d := newDentry(dn.SB, n)
+	name := tmpfileName(n.Ino())
+	d.name.Store(&name)
+	d.parent.Store(dir.Dentry)
+	dir.Dentry.IncRef()
+	d.detached.Store(true)
+	dir.Mount.refs.Add(1)
+	return v.open(c, Path{dir.Mount, d}, flags&^(linux.O_TMPFILE|linux.O_CREAT|linux.O_EXCL)|linux.O_TMPFILE, true)
+}
+
+// open opens p, whose reference it takes over. A created file is opened whatever its permissions are.
+func (v *VFS) open(c Caller, p Path, flags uint32, created bool) (*File, error) {
+	f, err := v.openInode(c, p, flags, created)
+	if err != nil {
+		p.DecRef()
+		return nil, err
+	}
+	f.notify(linux.IN_OPEN)
+	return f, nil
+}
+
+func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, error) {
+	n := p.Inode()
+	acc := flags & linux.O_ACCMODE
+	mask := [4]uint32{MayRead, MayWrite, MayRead | MayWrite, MayRead | MayWrite}[acc]
+	write := mask&MayWrite != 0
+	trunc := flags&linux.O_TRUNC != 0 && !created
+	if trunc {
+		mask |= MayWrite
+	}
+	switch n.Type() {
+	case linux.S_IFLNK:
+		return nil, errno.ELOOP
+	case linux.S_IFDIR:
+		if flags&linux.O_CREAT != 0 || mask&MayWrite != 0 {
+			return nil, errno.EISDIR
+		}
+	case linux.S_IFBLK, linux.S_IFCHR:
+		if p.Mount.Flags()&linux.MS_NODEV != 0 {
+			return nil, errno.EACCES
+		}
+		trunc = false
+	case linux.S_IFREG:
+	default:
+		trunc = false
+	}
+	if flags&linux.O_DIRECTORY != 0 && n.Type() != linux.S_IFDIR && flags&linux.O_TMPFILE != linux.O_TMPFILE {
+		return nil, errno.ENOTDIR
+	}
+	if !created {
+		if err := v.Permission(c, p, mask); err != nil {
+			return nil, err
+		}
+	}
+	a := n.Attr()
+	if a.Flags&linux.STATX_ATTR_APPEND != 0 && (write && flags&linux.O_APPEND == 0 || trunc) {
+		return nil, errno.EPERM
+	}
+	if flags&linux.O_NOATIME != 0 && !ownerOrCapable(c, &a) {
+		return nil, errno.EPERM
+	}
+	if n.Type() == linux.S_IFSOCK {
+		return nil, errno.ENXIO
+	}
+
+	var fmode uint32
+	if acc == linux.O_RDONLY || acc == linux.O_RDWR {
+		fmode |= FModeRead
+	}
+	if acc == linux.O_WRONLY || acc == linux.O_RDWR {
+		fmode |= FModeWrite
+	}
+	counted := n.Type() == linux.S_IFREG && (write || trunc)
+	if counted {
+		if err := n.getWrite(); err != nil {
+			return nil, err
+		}
+	}
+	ops, special, err := v.openOps(c, n, flags)
+	if err != nil {
+		if counted {
+			n.putWrite()
+		}
+		return nil, err
+	}
+	if !special {
+		fmode |= FModeSeek
+	} else if _, ok := ops.(Seeker); ok {
+		fmode |= FModeSeek
+	}
+	if counted && fmode&FModeWrite == 0 {
+		// O_RDONLY|O_TRUNC writes once and no more.
+		defer n.putWrite()
+	}
+	// O_TMPFILE stays: F_GETFL shows it.
+	const gone = linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC
+	f := NewFile(ops, p, flags&ValidOpenFlags&^gone|linux.O_LARGEFILE, fmode, c.Creds())
+	f.counted = counted && fmode&FModeWrite != 0
+	if trunc {
+		if err := v.truncate(c, p, n, 0, true); err != nil {
+			p.IncRef() // the caller drops it
+			f.DecRef()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Seeker is a FileOps of a device that has a position after all (/dev/mem, not a tty).
+type Seeker interface{ Seekable() }
+
+// openOps asks the file system, or SpecialFiles, for the operations of an open file.
+func (v *VFS) openOps(c Caller, n *Inode, flags uint32) (ops FileOps, special bool, err error) {
+	ops, err = n.Ops.Open(c, n, flags)
+	if err != errno.ENXIO {
+		return ops, n.Type() != linux.S_IFREG && n.Type() != linux.S_IFDIR, err
+	}
+	t := n.Type()
+	if v.Special == nil {
+		return nil, false, errno.ENXIO
+	}
+	switch t {
+	case linux.S_IFCHR, linux.S_IFBLK:
+		ops, err = v.Special.OpenDevice(c, n, n.Rdev(), t == linux.S_IFCHR, flags)
+	case linux.S_IFIFO:
+		ops, err = v.Special.OpenFIFO(c, n, flags)
+	}
+	return ops, true, err
+}
+
+// pathOps are the operations of an O_PATH file: none. The system call layer refuses
+// most calls with EBADF before it comes here.
+type pathOps struct{ BaseFile }
+
+// NewPathFile returns an O_PATH file on p. It takes over the reference to p.
+func NewPathFile(p Path, flags uint32, cred *creds.Credentials) *File {
+	return NewFile(pathOps{}, p, flags|linux.O_PATH, FModePath, cred)
+}

@@ -1,0 +1,252 @@
+package vfs
+
+import (
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+)
+
+// RenameAt is renameat2(2) with flags RENAME_*.
+func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, newPath string, flags uint32) error {
+	const exclusive = linux.RENAME_NOREPLACE | linux.RENAME_WHITEOUT
+	if flags&^(exclusive|linux.RENAME_EXCHANGE) != 0 || flags&linux.RENAME_EXCHANGE != 0 && flags&exclusive != 0 {
+		return errno.EINVAL
+	}
+	if flags&linux.RENAME_WHITEOUT != 0 && !c.Creds().Has(linux.CAP_MKNOD) {
+		return errno.EPERM
+	}
+	from, err := v.resolveParent(c, oldStart, oldPath)
+	if err != nil {
+		return err
+	}
+	defer from.release()
+	to, err := v.resolveParent(c, newStart, newPath)
+	if err != nil {
+		return err
+	}
+	defer to.release()
+	switch {
+	case from.at.Mount != to.at.Mount:
+		return errno.EXDEV
+	case from.lastType != lastNorm:
+		return errno.EBUSY
+	case to.lastType != lastNorm && flags&linux.RENAME_NOREPLACE != 0:
+		return errno.EEXIST
+	case to.lastType != lastNorm:
+		return errno.EBUSY
+	case from.at.Mount.ReadOnly():
+		return errno.EROFS
+	}
+	r := rename{c: c, fromDir: from.at.Dentry, toDir: to.at.Dentry, fromName: from.last, toName: cloneName(to.last),
+		fromSlash: from.slash, toSlash: to.slash, flags: flags}
+	r.lock()
+	err = r.do()
+	r.unlock()
+	if err == nil && !r.same {
+		r.notify()
+	}
+	if r.src != nil {
+		r.src.DecRef()
+	}
+	if r.dst != nil {
+		r.dst.DecRef()
+	}
+	return err
+}
+
+// rename is one rename under way.
+type rename struct {
+	c                  Caller
+	fromDir, toDir     *Dentry
+	fromName, toName   string
+	fromSlash, toSlash bool
+	flags              uint32
+
+	src, dst   *Dentry // referenced, once found
+	same       bool    // both names lead to one file: nothing happens
+	cross      bool
+	srcRW      *Inode // locked beyond the directories
+	targetRW   *Inode
+	hadTarget  bool
+	srcIsDir   bool
+	targetNode *Inode
+}
+
+func (r *rename) exchange() bool { return r.flags&linux.RENAME_EXCHANGE != 0 }
+
+// lock locks both directories, an ancestor before its descendant. Renames from one
+// directory to another exclude each other, so for the rest any order does.
+func (r *rename) lock() {
+	if r.fromDir == r.toDir {
+		r.fromDir.Inode().rw.Lock()
+		return
+	}
+	r.cross = true
+	r.fromDir.sb.renameMu.Lock()
+	if below(r.fromDir, r.toDir) {
+		r.toDir.Inode().rw.Lock()
+		r.fromDir.Inode().rw.Lock()
+	} else {
+		r.fromDir.Inode().rw.Lock()
+		r.toDir.Inode().rw.Lock()
+	}
+}
+
+func (r *rename) unlock() {
+	if r.targetRW != nil {
+		r.targetRW.rw.Unlock()
+	}
+	r.toDir.Inode().rw.Unlock()
+	if r.cross {
+		r.fromDir.Inode().rw.Unlock()
+		r.fromDir.sb.renameMu.Unlock()
+	}
+}
+
+// below reports whether d is a, or lies below it. Preconditions: renameMu is held, or the
+// answer may be out of date at once.
+func below(d, a *Dentry) bool {
+	for ; d != a; d = d.Parent() {
+		if d.IsRoot() {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *rename) do() (err error) {
+	if r.src, err = lookupLocked(r.c, r.fromDir, r.fromName, nil); err != nil {
+		return err
+	}
+	src := r.src.Inode()
+	if src == nil {
+		return errno.ENOENT
+	}
+	if r.dst, err = lookupLocked(r.c, r.toDir, r.toName, nil); err != nil {
+		return err
+	}
+	dst := r.dst.Inode()
+	r.srcIsDir = src.Type() == linux.S_IFDIR
+	dstIsDir := dst != nil && dst.Type() == linux.S_IFDIR
+	switch {
+	case dst != nil && r.flags&linux.RENAME_NOREPLACE != 0:
+		return errno.EEXIST
+	case r.exchange() && dst == nil:
+		return errno.ENOENT
+	case r.exchange() && !dstIsDir && r.toSlash:
+		return errno.ENOTDIR
+	case !r.srcIsDir && (r.fromSlash || !r.exchange() && r.toSlash):
+		return errno.ENOTDIR
+	case r.cross && r.srcIsDir && below(r.toDir, r.src):
+		return errno.EINVAL
+	case r.cross && r.exchange() && dstIsDir && below(r.fromDir, r.dst):
+		return errno.EINVAL
+	case r.cross && dstIsDir && below(r.fromDir, r.dst):
+		return errno.ENOTEMPTY
+	case src == dst:
+		r.same = true
+		return nil
+	}
+	if err := mayDelete(r.c, r.fromDir, src, r.srcIsDir); err != nil {
+		return err
+	}
+	switch {
+	case dst == nil:
+		if r.toDir.Deleted() {
+			return errno.ENOENT
+		}
+		err = inodePermission(r.c, r.toDir.Inode(), MayWrite|MayExec)
+	case r.exchange():
+		err = mayDelete(r.c, r.toDir, dst, dstIsDir)
+	default:
+		err = mayDelete(r.c, r.toDir, dst, r.srcIsDir)
+	}
+	if err != nil {
+		return err
+	}
+	// A directory that moves gets another "..".
+	if r.cross && r.srcIsDir {
+		if err := inodePermission(r.c, src, MayWrite); err != nil {
+			return err
+		}
+	}
+	if r.cross && r.exchange() && dstIsDir {
+		if err := inodePermission(r.c, dst, MayWrite); err != nil {
+			return err
+		}
+	}
+	if r.src.mounted.Load() > 0 || r.dst.mounted.Load() > 0 {
+		return errno.EBUSY
+	}
+	if dstIsDir && !r.exchange() {
+		dst.rw.Lock()
+		r.targetRW = dst
+	}
+	fd, td := r.fromDir.Inode(), r.toDir.Inode()
+	if err := fd.Ops.Rename(r.c, fd, r.fromName, src, td, r.toName, dst, r.flags); err != nil {
+		return err
+	}
+	r.targetNode = dst
+	r.fromDir.sb.renamed(r)
+	return nil
+}
+
+// renamed makes the cache follow a rename.
+func (sb *Superblock) renamed(r *rename) {
+	sb.treeMu.Lock()
+	sb.changes++
+	fromName := r.src.Name()
+	if r.src.detached.Load() {
+		// Invalidated meanwhile; the names are looked up again.
+		sb.treeMu.Unlock()
+		return
+	}
+	if r.exchange() {
+		delete(r.fromDir.children, fromName)
+		delete(r.toDir.children, r.toName)
+		sb.placeLocked(r.src, r.toDir, r.toName)
+		sb.placeLocked(r.dst, r.fromDir, fromName)
+		sb.treeMu.Unlock()
+		return
+	}
+	var gone []*Dentry
+	if !r.dst.detached.Load() {
+		for _, ch := range r.dst.children {
+			gone = sb.detachTreeLocked(gone, ch)
+		}
+		sb.detachLocked(r.dst)
+	}
+	delete(r.fromDir.children, fromName)
+	sb.placeLocked(r.src, r.toDir, r.toName)
+	if r.flags&linux.RENAME_WHITEOUT == 0 {
+		sb.addNegativeLocked(r.fromDir, fromName)
+	}
+	sb.treeMu.Unlock()
+	disposeAll(gone)
+}
+
+// placeLocked makes d the child name of dir. Preconditions: treeMu is held for writing; d
+// has a place in the ring, but none in a directory.
+func (sb *Superblock) placeLocked(d, dir *Dentry, name string) {
+	if dir.children == nil {
+		dir.children = make(map[string]*Dentry)
+	}
+	d.parent.Store(dir)
+	d.name.Store(&name)
+	dir.children[name] = d
+}
+
+func (r *rename) notify() {
+	cookie := r.src.Inode().SB.nextCookie.Add(1)
+	notifyDir(r.fromDir, linux.IN_MOVED_FROM, r.fromName, cookie, r.srcIsDir)
+	notifyDir(r.toDir, linux.IN_MOVED_TO, r.toName, cookie, r.srcIsDir)
+	if r.exchange() {
+		isDir := r.targetNode.Type() == linux.S_IFDIR
+		cookie := r.src.Inode().SB.nextCookie.Add(1)
+		notifyDir(r.toDir, linux.IN_MOVED_FROM, r.toName, cookie, isDir)
+		notifyDir(r.fromDir, linux.IN_MOVED_TO, r.fromName, cookie, isDir)
+		r.targetNode.notifySelf(linux.IN_MOVE_SELF, isDir)
+	} else if r.targetNode != nil {
+		r.targetNode.notifySelf(linux.IN_ATTRIB, false)
+	}
+	r.src.Inode().notifySelf(linux.IN_MOVE_SELF, r.srcIsDir)
+}

@@ -1,0 +1,114 @@
+package vfs
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
+)
+
+// FSType makes instances of a file system, for mount(2).
+type FSType interface {
+	// Mount returns a superblock and its root inode, with a reference. data is the
+	// last argument of mount(2): options separated by commas. A Dev of 0 in the
+	// superblock is replaced by a number of its own. An error is an errno.Errno.
+	Mount(c Caller, source string, flags uint64, data string) (*Superblock, *Inode, error)
+}
+
+// VFS is the root of everything here. One per kernel.
+type VFS struct {
+	// Special opens devices and FIFOs. Set before the first open.
+	Special SpecialFiles
+	// Leases and F_SETOWN report through Signals. Set before the first open; may be nil.
+	Signals Signals
+
+	typesMu sync.RWMutex
+	types   map[string]fsType
+
+	nextDev     atomic.Uint32
+	nextMountID atomic.Uint64
+
+	anon      *Superblock // of anonymous files
+	anonMount *Mount
+
+	// mountMu guards the mount trees of all namespaces.
+	mountMu   sync.RWMutex
+	mounts    map[mountKey]*Mount
+	nextGroup int
+}
+
+type fsType struct {
+	t     FSType
+	nodev bool
+	order int
+}
+
+type mountKey struct {
+	parent *Mount
+	point  *Dentry
+}
+
+// New returns a VFS without file system types and mounts.
+func New() *VFS {
+	v := &VFS{types: make(map[string]fsType), mounts: make(map[mountKey]*Mount)}
+	v.anon = NewSuperblock("anon_inodefs", linux.ANON_INODE_FS_MAGIC, 0, BaseSuper{})
+	v.anon.Dev = v.NewDev()
+	n := NewInode(v.anon, BaseInode{}, Attr{Mode: linux.S_IFDIR | 0o500, Nlink: 1, BlkSize: 4096})
+	v.anonMount = v.newMount(v.anon, NewRootDentry(v.anon, n, "/"), "anon_inodefs", 0)
+	return v
+}
+
+// AddType makes a file system type known to mount(2) by name. nodev types need no source
+// (/proc/filesystems).
+func (v *VFS) AddType(name string, t FSType, nodev bool) {
+	v.typesMu.Lock()
+	defer v.typesMu.Unlock()
+	v.types[name] = fsType{t, nodev, len(v.types)}
+}
+
+// Type finds a file system type; ENODEV if there is none.
+func (v *VFS) Type(name string) (FSType, error) {
+	v.typesMu.RLock()
+	defer v.typesMu.RUnlock()
+	t, ok := v.types[name]
+	if !ok {
+		return nil, errno.ENODEV
+	}
+	return t.t, nil
+}
+
+// Filesystems returns the text of /proc/filesystems.
+func (v *VFS) Filesystems() string {
+	v.typesMu.RLock()
+	defer v.typesMu.RUnlock()
+	lines := make([]string, len(v.types))
+	for name, t := range v.types {
+		dev := ""
+		if t.nodev {
+			dev = "nodev"
+		}
+		lines[t.order] = dev + "\t" + name + "\n"
+	}
+	return strings.Join(lines, "")
+}
+
+// NewDev returns a device number for a file system without a device.
+func (v *VFS) NewDev() uint64 { return uint64(linux.MakeDev(0, v.nextDev.Add(1))) }
+
+// NewAnonFile returns an open file that stands under no path, such as an eventfd: name
+// is what /proc/PID/fd shows after "anon_inode:". mode are FMode* bits. All such
+// files have an inode of their own, without a type and with permissions 0600.
+func (v *VFS) NewAnonFile(name string, ops FileOps, flags, mode uint32, cred *creds.Credentials) *File {
+	n := NewInode(v.anon, BaseInode{}, Attr{Mode: 0o600, Nlink: 1, UID: cred.FSUID, GID: cred.FSGID, BlkSize: 4096})
+	return v.NewInodeFile(n, name, ops, flags, mode, cred)
+}
+
+// NewInodeFile returns an open file on an inode that stands under no path, such as a pipe
+// or a socket, whose superblock need not be mounted. It takes over the reference to n.
+func (v *VFS) NewInodeFile(n *Inode, name string, ops FileOps, flags, mode uint32, cred *creds.Credentials) *File {
+	v.anonMount.refs.Add(1)
+	return NewFile(ops, Path{v.anonMount, NewRootDentry(n.SB, n, name)}, flags, mode, cred)
+}
