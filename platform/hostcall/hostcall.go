@@ -53,3 +53,6 @@ func again(f func() (int, error)) (int, error) {
 		return max(n, 0), wrap(err)
 	}
 }
+
+// Errno turns the negative result of a raw host call into an error.
+func Errno(result int64) error { return errno.Errno(-result) }

@@ -92,3 +92,10 @@ func Getrandom(b []byte) error {
 	}
 	return nil
 }
+
+// Exited reports whether a child or traced thread has ended and not been waited for.
+func Exited(tid int32) bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_PID, int(tid), &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+	return err == nil && info.Signo != 0
+}

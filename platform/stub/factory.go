@@ -1,0 +1,219 @@
+package stub
+
+import (
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"ringfence/platform/hostcall"
+)
+
+// Host call numbers and constants of orders.
+const (
+	sysRtSigaction = 13
+	sysMmap        = 9
+	sysMunmap      = 11
+	sysClone       = 56
+	sysPrctl       = 157
+
+	cloneVM, cloneFS, cloneFiles, cloneSighand = 0x100, 0x200, 0x400, 0x800
+	cloneParent, cloneThread, cloneSysvsem     = 0x8000, 0x10000, 0x40000
+	cloneClearSighand                          = 1 << 32
+
+	threadFlags   = cloneVM | cloneFS | cloneFiles | cloneSighand | cloneThread | cloneSysvsem
+	processFlags  = cloneParent | cloneFiles
+	templateFlags = cloneFiles | cloneClearSighand
+
+	prSetDumpable, prSetName, prSetSeccomp, prSetNoNewPrivs = 4, 15, 22, 38
+	seccompModeFilter                                       = 2
+
+	sigKill, sigCont = 9, 18
+)
+
+// maxIdle is how many released processes are kept for the next Get.
+const maxIdle = 16
+
+// Factory makes stub processes. Safe for concurrent use.
+type Factory struct {
+	code     hostcall.FD // memfd of the code page; immutable
+	template *Process    // immutable
+	quit     chan struct{}
+
+	mu     sync.Mutex
+	idle   []*Process // empty processes
+	closed bool
+}
+
+// New makes a factory and its template process.
+func New() (*Factory, error) {
+	f := &Factory{quit: make(chan struct{})}
+	var err error
+	if f.code, err = newCodeFile(); err != nil {
+		return nil, fmt.Errorf("stub code page: %w", err)
+	}
+	if f.template, err = newProcess(); err != nil {
+		hostcall.Close(f.code)
+		return nil, fmt.Errorf("stub control page: %w", err)
+	}
+	forked := make(chan error)
+	go f.parent(forked)
+	err = <-forked
+	if err == nil {
+		err = f.prepareTemplate()
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("stub template process: %w", err)
+	}
+	return f, nil
+}
+
+func newCodeFile() (hostcall.FD, error) {
+	fd, err := hostcall.MemfdCreate("stub", hostcall.MFD_CLOEXEC)
+	if err != nil {
+		return hostcall.NoFD, err
+	}
+	if _, err := hostcall.Pwrite(fd, codePage(), 0); err != nil {
+		hostcall.Close(fd)
+		return hostcall.NoFD, err
+	}
+	return fd, nil
+}
+
+// parent forks the template and then keeps its host thread until Close: stub processes
+// die when that thread does.
+func (f *Factory) parent(forked chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	a := &forkArgs{
+		mask:    ^uint64(0),
+		clone:   [8]uint64{templateFlags},
+		code:    fd(f.code),
+		control: fd(f.template.result),
+		parent:  uint64(hostcall.Getpid()),
+	}
+	pid := forkTemplate(a)
+	if pid < 0 {
+		forked <- fmt.Errorf("clone3: %w", hostcall.Errno(pid))
+		return
+	}
+	f.template.pid = int32(pid)
+	forked <- nil
+	<-f.quit
+}
+
+// prepareTemplate makes the template what all stub processes start as.
+func (f *Factory) prepareTemplate() error {
+	p := f.template
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	data := func(off int) uint64 { return controlAddr + uint64(off) }
+	le := binary.LittleEndian
+
+	// Exceptions have a handler, so that the host can be made to lay out a frame.
+	const action, name, prog, filter = ctlData, ctlData + 32, ctlData + 48, ctlData + 64
+	const saSiginfo, saRestorer, saNodefer = 0x4, 0x4000000, 0x40000000
+	for i, w := range []uint64{HandlerPC, saSiginfo | saRestorer | saNodefer, ExitPC, 0} {
+		le.PutUint64(p.control[action+8*i:], w)
+	}
+	copy(p.control[name:], "ringfence-stub\x00")
+	code := filterProgram()
+	le.PutUint16(p.control[prog:], uint16(len(code)/8))
+	le.PutUint64(p.control[prog+8:], data(filter))
+	if filter+len(code) > controlSize {
+		panic("stub: the filter does not fit into the control page")
+	}
+	copy(p.control[filter:], code)
+
+	orders := []order{
+		{nr: sysMunmap, args: [6]uint64{0, Base}},
+		{nr: sysMunmap, args: [6]uint64{stubEnd, userEnd - stubEnd}},
+		mapScratch(),
+		// Traceable whatever the sentry did to its own memory's flag by dropping privileges.
+		{nr: sysPrctl, args: [6]uint64{prSetDumpable, 1}},
+		{nr: sysPrctl, args: [6]uint64{prSetName, data(name)}},
+		{nr: sysPrctl, args: [6]uint64{prSetNoNewPrivs, 1}},
+	}
+	for _, sig := range []uint64{4, 5, 7, 8, 11} { // SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV
+		orders = append(orders, order{nr: sysRtSigaction, args: [6]uint64{sig, data(action), 0, 8}})
+	}
+	orders = append(orders, order{nr: sysPrctl, args: [6]uint64{prSetSeccomp, seccompModeFilter, data(prog)}})
+	_, err := p.doLocked(orders...)
+	return err
+}
+
+func mapScratch() order {
+	return order{nr: sysMmap, args: [6]uint64{ScratchStart, ScratchEnd - ScratchStart,
+		hostcall.PROT_READ | hostcall.PROT_WRITE,
+		hostcall.MAP_PRIVATE | hostcall.MAP_ANONYMOUS | hostcall.MAP_NORESERVE | hostcall.MAP_FIXED, ^uint64(0)}}
+}
+
+// Get returns a process in which no guest page is mapped.
+func (f *Factory) Get() (*Process, error) {
+	f.mu.Lock()
+	if n := len(f.idle); n > 0 {
+		p := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		f.mu.Unlock()
+		return p, nil
+	}
+	f.mu.Unlock()
+	return f.fork()
+}
+
+// fork has the template make a process.
+func (f *Factory) fork() (*Process, error) {
+	p, err := newProcess()
+	if err != nil {
+		return nil, err
+	}
+	p.pid, err = f.template.do(order{nr: sysClone, args: [6]uint64{processFlags, 0, 0, 0, 0, fd(p.result)}, then: thenProcess})
+	if err != nil {
+		p.closeShared()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Put takes a process back. If its guest threads have all been waited for and it can
+// be emptied it is kept, else it is killed and waited for.
+func (f *Factory) Put(p *Process) {
+	if p.empty() {
+		f.mu.Lock()
+		keep := !f.closed && len(f.idle) < maxIdle
+		if keep {
+			f.idle = append(f.idle, p)
+		}
+		f.mu.Unlock()
+		if keep {
+			return
+		}
+	}
+	p.kill()
+}
+
+// empty removes everything that the guest left in the process.
+func (p *Process) empty() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead || len(p.threads) != 0 {
+		return false
+	}
+	_, err := p.doLocked(order{nr: sysMunmap, args: [6]uint64{0, Base}}, mapScratch())
+	return err == nil
+}
+
+// Close ends the template and all idle processes. Others must have been put back.
+func (f *Factory) Close() {
+	f.mu.Lock()
+	idle := f.idle
+	f.idle, f.closed = nil, true
+	f.mu.Unlock()
+	for _, p := range idle {
+		p.kill()
+	}
+	f.template.kill()
+	close(f.quit)
+	hostcall.Close(f.code)
+}

@@ -1,0 +1,24 @@
+package stub
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+// mapsOf returns the ranges that a process has mapped, without the host's vsyscall page.
+func mapsOf(t *testing.T, pid int32) []string {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ranges []string
+	for line := range strings.Lines(string(b)) {
+		if r, _, _ := strings.Cut(line, " "); !strings.HasPrefix(r, "ffffffff") {
+			ranges = append(ranges, strings.ReplaceAll(strings.TrimLeft(r, "0"), "-000", "-"))
+		}
+	}
+	return ranges
+}
