@@ -24,6 +24,7 @@ const (
 	O_NDELAY    = 0x800
 	O_ACCMODE   = 3
 	FASYNC      = 0x2000
+	O_ASYNC     = FASYNC
 )
 
 // Flags and special descriptors of the *at calls.
@@ -42,6 +43,7 @@ const (
 	AT_RECURSIVE            = 0x8000
 	AT_RENAME_NOREPLACE     = 0x1
 	AT_HANDLE_MNT_ID_UNIQUE = 0x1
+	AT_HANDLE_FID           = 0x200
 	AT_EXECVE_CHECK         = 0x10000
 )
 

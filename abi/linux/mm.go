@@ -10,6 +10,9 @@ const (
 	PROT_NONE           = 0x0
 	PROT_GROWSDOWN      = 0x1000000
 	PROT_GROWSUP        = 0x2000000
+	MAP_SHARED          = 0x1
+	MAP_PRIVATE         = 0x2
+	MAP_SHARED_VALIDATE = 0x3
 	MAP_TYPE            = 0xf
 	MAP_FIXED           = 0x10
 	MAP_ANONYMOUS       = 0x20
@@ -123,9 +126,6 @@ const (
 	MPOL_MF_MOVE             = 0x2
 	MPOL_MF_MOVE_ALL         = 0x4
 	MPOL_MF_LAZY             = 0x8
-	MPOL_F_SHARED            = 0x1
-	MPOL_F_MOF               = 0x8
-	MPOL_F_MORON             = 0x10
 )
 
 // DefaultMmapMinAddr is what /proc/sys/vm/mmap_min_addr holds.

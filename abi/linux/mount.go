@@ -33,7 +33,7 @@ const (
 	MS_NOSEC        = 0x10000000
 	MS_BORN         = 0x20000000
 	MS_ACTIVE       = 0x40000000
-	MS_NOUSER       = 0xffffffff80000000
+	MS_NOUSER       = 0x80000000
 	MS_RMT_MASK     = 0x2800051
 	MS_MGC_VAL      = 0xc0ed0000
 	MS_MGC_MSK      = 0xffff0000

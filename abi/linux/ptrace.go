@@ -9,6 +9,8 @@ const (
 	PTRACE_POKETEXT                         = 4
 	PTRACE_POKEDATA                         = 5
 	PTRACE_POKEUSR                          = 6
+	PTRACE_PEEKUSER                         = PTRACE_PEEKUSR // ptrace(2) spells it so
+	PTRACE_POKEUSER                         = PTRACE_POKEUSR
 	PTRACE_CONT                             = 7
 	PTRACE_KILL                             = 8
 	PTRACE_SINGLESTEP                       = 9

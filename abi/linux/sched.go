@@ -57,6 +57,7 @@ const (
 // Scheduling policies and flags (sched(7)).
 const (
 	SCHED_NORMAL              = 0x0
+	SCHED_OTHER               = SCHED_NORMAL // POSIX name
 	SCHED_FIFO                = 0x1
 	SCHED_RR                  = 0x2
 	SCHED_BATCH               = 0x3

@@ -98,7 +98,7 @@ const (
 	BPF_TAX                 = 0x0
 	BPF_TXA                 = 0x80
 	BPF_MEMWORDS            = 0x10
-	SKF_AD_OFF              = 0xfffffffffffff000
+	SKF_AD_OFF              = 0xfffff000 // of a uint32
 	SKF_AD_PROTOCOL         = 0x0
 	SKF_AD_PKTTYPE          = 0x4
 	SKF_AD_IFINDEX          = 0x8
@@ -116,8 +116,8 @@ const (
 	SKF_AD_RANDOM           = 0x38
 	SKF_AD_VLAN_TPID        = 0x3c
 	SKF_AD_MAX              = 0x40
-	SKF_NET_OFF             = 0xfffffffffff00000
-	SKF_LL_OFF              = 0xffffffffffe00000
+	SKF_NET_OFF             = 0xfff00000
+	SKF_LL_OFF              = 0xffe00000
 )
 
 // Audit values that name the architecture of a system call.

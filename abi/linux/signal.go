@@ -246,6 +246,8 @@ const (
 	BUS_ADRALN    = 1
 	BUS_ADRERR    = 2
 	BUS_OBJERR    = 3
+	BUS_MCEERR_AR = 4
+	BUS_MCEERR_AO = 5
 	TRAP_BRKPT    = 1
 	TRAP_TRACE    = 2
 	TRAP_BRANCH   = 3

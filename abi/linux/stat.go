@@ -57,7 +57,7 @@ type Statx struct {
 	AtomicWriteUnitMax     uint32
 	AtomicWriteSegmentsMax uint32
 
-	_ [68]byte
+	_ [76]byte
 }
 
 // Bits of Statx.Mask and of statx(2)'s mask argument.

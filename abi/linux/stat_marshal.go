@@ -64,11 +64,11 @@ func (x *StatxTimestamp) UnmarshalBytes(src []byte) {
 }
 
 // SizeBytes returns the size of x as Linux lays it out.
-func (x *Statx) SizeBytes() int { return 248 }
+func (x *Statx) SizeBytes() int { return 256 }
 
 // MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
 func (x *Statx) MarshalBytes(dst []byte) {
-	_ = dst[247]
+	_ = dst[255]
 	binary.LittleEndian.PutUint32(dst[0:], uint32(x.Mask))
 	binary.LittleEndian.PutUint32(dst[4:], uint32(x.Blksize))
 	binary.LittleEndian.PutUint64(dst[8:], uint64(x.Attributes))
@@ -96,12 +96,12 @@ func (x *Statx) MarshalBytes(dst []byte) {
 	binary.LittleEndian.PutUint32(dst[168:], uint32(x.AtomicWriteUnitMin))
 	binary.LittleEndian.PutUint32(dst[172:], uint32(x.AtomicWriteUnitMax))
 	binary.LittleEndian.PutUint32(dst[176:], uint32(x.AtomicWriteSegmentsMax))
-	clear(dst[180:248])
+	clear(dst[180:256])
 }
 
 // UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
 func (x *Statx) UnmarshalBytes(src []byte) {
-	_ = src[247]
+	_ = src[255]
 	x.Mask = uint32(binary.LittleEndian.Uint32(src[0:]))
 	x.Blksize = uint32(binary.LittleEndian.Uint32(src[4:]))
 	x.Attributes = uint64(binary.LittleEndian.Uint64(src[8:]))

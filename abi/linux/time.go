@@ -227,7 +227,8 @@ func (t Itimerval) Valid() bool { return t.Interval.Valid() && t.Value.Valid() }
 
 // saturate returns sec seconds plus frac units of unit nanoseconds, cut to int64.
 func saturate(sec, frac, unit int64) time.Duration {
-	sec += frac / (1e9 / unit) // cannot overflow unless sec is far out of range
+	sec = min(max(sec, -1<<40), 1<<40) // far outside already; keeps the sum from overflowing
+	sec += frac / (1e9 / unit)
 	frac %= 1e9 / unit
 	const maxSec = math.MaxInt64 / 1_000_000_000
 	switch {
