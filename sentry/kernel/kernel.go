@@ -1,0 +1,151 @@
+package kernel
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"ringfence/platform"
+	"ringfence/sentry/creds"
+	"ringfence/sentry/ktime"
+	"ringfence/sentry/memfile"
+	"ringfence/sentry/vfs"
+)
+
+// Config is what New needs.
+type Config struct {
+	Platform platform.Platform
+	MemFile  *memfile.File
+	VFS      *vfs.VFS
+	Timers   *ktime.Manager
+	Syscalls *SyscallTable
+	// Tracer is told of system calls (--strace); may be nil.
+	Tracer Tracer
+	// Hostname is what uname(2) says at first.
+	Hostname string
+	// CPUs is how many processors guests see; 0 means one.
+	CPUs int
+	// Memory is how much memory guests see, in bytes; limits follow from it.
+	Memory uint64
+}
+
+// Kernel is one Linux, from the point of view of its guests.
+type Kernel struct {
+	// Immutable after New.
+	Platform platform.Platform
+	MemFile  *memfile.File
+	VFS      *vfs.VFS
+	Timers   *ktime.Manager
+	Syscalls *SyscallTable
+	Tracer   Tracer
+	CPUs     int
+	Memory   uint64
+	BootTime int64 // CLOCK_REALTIME when the kernel was made, in nanoseconds
+	bootMono int64 // CLOCK_MONOTONIC of the same moment
+	UserNS   *creds.UserNamespace
+	PIDNS    *PIDNamespace // the initial one
+	UTSNS    *UTSNamespace
+	IPCNS    *IPCNamespace
+
+	// mu is the tasklist lock; see the package doc.
+	mu sync.RWMutex
+
+	// init is the first process; its end is the kernel's. Guarded by mu.
+	init *ThreadGroup
+	// status is the wait status of init when it has ended. Guarded by mu.
+	status uint32
+	// halted says that no more tasks may be made. Guarded by mu.
+	halted bool
+
+	tasks sync.WaitGroup // goroutines of tasks
+
+	users userTable
+
+	// counters for /proc/stat, /proc/loadavg and leak checks.
+	Forks     atomic.Int64
+	liveTasks atomic.Int64
+	switches  atomic.Int64
+	nextNS    atomic.Uint64
+	mountNS   *vfs.Namespace
+}
+
+// New returns a kernel without tasks.
+func New(c Config) *Kernel {
+	k := &Kernel{
+		Platform: c.Platform,
+		MemFile:  c.MemFile,
+		VFS:      c.VFS,
+		Timers:   c.Timers,
+		Syscalls: c.Syscalls,
+		Tracer:   c.Tracer,
+		CPUs:     max(c.CPUs, 1),
+		Memory:   c.Memory,
+		UserNS:   &creds.UserNamespace{},
+	}
+	if k.Memory == 0 {
+		k.Memory = 2 << 30
+	}
+	k.BootTime = k.Timers.Clocks.Realtime()
+	k.bootMono = k.Timers.Clocks.Monotonic()
+	k.nextNS.Store(firstNSInode)
+	k.PIDNS = k.newPIDNamespace(nil, k.UserNS)
+	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
+	k.IPCNS = k.newIPCNamespace(k.UserNS)
+	k.users.m = make(map[creds.UID]*userCount)
+	return k
+}
+
+// firstNSInode is where the inode numbers of namespaces begin (include/linux/proc_ns.h).
+const firstNSInode = 0xeffffff0
+
+// NextNSInode returns a new inode number for a namespace, as /proc/PID/ns shows it.
+func (k *Kernel) NextNSInode() uint64 { return k.nextNS.Add(1) }
+
+// Monotonic returns CLOCK_MONOTONIC in nanoseconds.
+func (k *Kernel) Monotonic() int64 { return k.Timers.Clocks.Monotonic() }
+
+// Now returns CLOCK_REALTIME in nanoseconds since 1970.
+func (k *Kernel) Now() int64 { return k.Timers.Clocks.Realtime() }
+
+// Uptime returns the nanoseconds since the kernel was made.
+func (k *Kernel) Uptime() int64 { return k.Monotonic() - k.bootMono }
+
+// LiveTasks returns how many tasks have not been released, zombies included. A
+// kernel whose init has ended and been waited for has none.
+func (k *Kernel) LiveTasks() int64 { return k.liveTasks.Load() }
+
+// userTable counts what each user spends against limits that are per user.
+type userTable struct {
+	mu sync.Mutex
+	m  map[creds.UID]*userCount
+}
+
+// userCount is what one real user id spends (Linux's struct user_struct and ucounts).
+type userCount struct {
+	refs int // guarded by userTable.mu
+
+	tasks   atomic.Int64 // RLIMIT_NPROC
+	signals atomic.Int64 // RLIMIT_SIGPENDING
+	mqBytes atomic.Int64 // RLIMIT_MSGQUEUE
+}
+
+// user returns the count of uid with a reference.
+func (k *Kernel) user(uid creds.UID) *userCount {
+	k.users.mu.Lock()
+	defer k.users.mu.Unlock()
+	u := k.users.m[uid]
+	if u == nil {
+		u = &userCount{}
+		k.users.m[uid] = u
+	}
+	u.refs++
+	return u
+}
+
+// putUser drops a reference to the count of uid.
+func (k *Kernel) putUser(uid creds.UID, u *userCount) {
+	k.users.mu.Lock()
+	defer k.users.mu.Unlock()
+	if u.refs--; u.refs == 0 {
+		delete(k.users.m, uid)
+	}
+}

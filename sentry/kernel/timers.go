@@ -1,0 +1,11 @@
+package kernel
+
+import "ringfence/abi/linux"
+
+type posixTimer struct{ queued bool }
+
+func (p *posixTimer) deliveredLocked(info *linux.SignalInfo) {}
+
+type itimers struct{}
+type undoList struct{}
+type schedParams struct{}
