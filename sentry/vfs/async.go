@@ -1,12 +1,18 @@
 package vfs
 
-import "sync"
+import (
+	"sync"
 
-// Signals delivers what files send to processes: SIGIO and lease breaks. The kernel
-// supplies it.
+	"ringfence/sentry/base/wait"
+	"ringfence/sentry/creds"
+)
+
+// Signals delivers what files send to processes. The kernel supplies it.
 type Signals interface {
-	// SendIO sends signal sig (SIGIO with plain siginfo if 0) to owner because of f.
-	SendIO(owner Owner, sig int32, f *File, fd int32, band uint32)
+	// SendIO sends sig, or SIGIO without details if sig is 0, to owner because f, whose descriptor was fd
+	// when O_ASYNC was set, became ready. It is called with locks of the file held: it must be brief and
+	// must not call f.
+	SendIO(owner Owner, sig int32, f *File, fd int32, ready wait.Mask)
 }
 
 // Owner is who gets signals of a file: F_OWNER_TID, F_OWNER_PID or F_OWNER_PGRP and an id in
@@ -14,12 +20,74 @@ type Signals interface {
 type Owner struct {
 	Type      int32
 	ID        int32
-	UID, EUID uint32
+	UID, EUID creds.UID
 }
 
-// fileAsync is what F_SETOWN and F_SETSIG set.
+// fileAsync is what F_SETOWN, F_SETSIG and O_ASYNC set. It waits for the file itself.
 type fileAsync struct {
 	mu    sync.Mutex
+	f     *File
 	owner Owner
 	sig   int32
+	fd    int32
+	entry wait.Entry
+	on    bool
+}
+
+// Owner returns what SetOwner set.
+func (f *File) Owner() Owner {
+	f.async.mu.Lock()
+	defer f.async.mu.Unlock()
+	return f.async.owner
+}
+
+// SetOwner says who gets f's signals (F_SETOWN, F_SETOWN_EX).
+func (f *File) SetOwner(o Owner) {
+	f.async.mu.Lock()
+	defer f.async.mu.Unlock()
+	f.async.owner = o
+}
+
+// Signal returns what SetSignal set; 0 by default.
+func (f *File) Signal() int32 {
+	f.async.mu.Lock()
+	defer f.async.mu.Unlock()
+	return f.async.sig
+}
+
+// SetSignal chooses the signal (F_SETSIG).
+func (f *File) SetSignal(sig int32) {
+	f.async.mu.Lock()
+	defer f.async.mu.Unlock()
+	f.async.sig = sig
+}
+
+// setAsync makes f report readiness by signals, or ends that (O_ASYNC). fd is the descriptor to report.
+func (f *File) setAsync(on bool, fd int32) {
+	q := f.Ops.Queue(f)
+	if q == nil {
+		return
+	}
+	a := &f.async
+	a.mu.Lock()
+	was := a.on
+	a.on, a.f, a.fd = on, f, fd
+	a.entry.Waiter, a.entry.Mask = a, wait.In|wait.Out|wait.Pri|wait.RdNorm|wait.WrNorm
+	a.mu.Unlock()
+	switch {
+	case on && !was:
+		q.Register(&a.entry)
+	case !on && was:
+		q.Unregister(&a.entry)
+	}
+}
+
+// Wake sends the signal.
+func (a *fileAsync) Wake(_ *wait.Entry, ready wait.Mask) {
+	a.mu.Lock()
+	owner, sig, f, fd := a.owner, a.sig, a.f, a.fd
+	a.mu.Unlock()
+	if s := f.Path.Mount.v.Signals; s != nil && owner.ID != 0 {
+		s.SendIO(owner, sig, f, fd, ready)
+	}
 }

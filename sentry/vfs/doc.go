@@ -16,7 +16,14 @@
 // Lock order:
 //
 //	Superblock.renameMu
-//	  Dentry.mu (parent before child)
+//	  Inode.rw (a directory before what is in it)
 //	    locks of a file system
-//	      Inode.mu
+//	      Superblock.treeMu
+//	        VFS.mountMu
+//	          FSContext.mu
+//	            Inode.mu
+//
+// File.PosMu comes before all of them. Inode.events and Inode.locks have locks of their own,
+// which are taken with none of these held but Inode.rw. References are dropped with neither
+// treeMu nor mountMu held.
 package vfs

@@ -54,8 +54,9 @@ func NewFile(ops FileOps, path Path, flags, mode uint32, cred *creds.Credentials
 // Flags returns the O_* access mode and status flags.
 func (f *File) Flags() uint32 { return f.flags.Load() }
 
-// SetFlags changes what F_SETFL may change: O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK.
-func (f *File) SetFlags(c Caller, flags uint32) error {
+// SetFlags changes what F_SETFL may change: O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK. fd is the
+// descriptor that signals will name.
+func (f *File) SetFlags(c Caller, flags uint32, fd int32) error {
 	const settable = linux.O_APPEND | linux.FASYNC | linux.O_DIRECT | linux.O_NOATIME | linux.O_NONBLOCK
 	a := f.Inode().Attr()
 	old := f.Flags()
@@ -68,6 +69,9 @@ func (f *File) SetFlags(c Caller, flags uint32) error {
 	flags = old&^settable | flags&settable
 	if err := f.Ops.SetFlags(f, flags); err != nil {
 		return err
+	}
+	if (old^flags)&linux.FASYNC != 0 {
+		f.setAsync(flags&linux.FASYNC != 0, fd)
 	}
 	f.flags.Store(flags)
 	return nil
@@ -118,6 +122,9 @@ func (f *File) release() {
 			f.notify(linux.IN_CLOSE_NOWRITE)
 		}
 		n.locks.releaseFile(f)
+	}
+	if f.Flags()&linux.FASYNC != 0 {
+		f.setAsync(false, 0)
 	}
 	f.Ops.Release(f)
 	if f.counted {

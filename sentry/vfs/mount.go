@@ -1,7 +1,10 @@
 package vfs
 
 import (
+	"slices"
 	"sync/atomic"
+
+	"ringfence/abi/linux"
 )
 
 // Propagation is how mounts and unmounts spread (mount_namespaces(7)).
@@ -17,17 +20,15 @@ const (
 // Mount is one place where a file system, or a part of it, is mounted.
 type Mount struct {
 	// Immutable.
-	ID   uint64 // in mountinfo and statx
-	SB   *Superblock
-	Root *Dentry // what the mount shows; holds a reference
+	ID     uint64 // in mountinfo and statx
+	SB     *Superblock
+	Root   *Dentry // what the mount shows; holds a reference
+	Source string  // the first field of /proc/mounts
+	v      *VFS
 
-	// Source is the first field of /proc/mounts. Immutable.
-	Source string
-
-	refs  atomic.Int64
-	flags atomic.Uint32 // MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME, MS_NODIRATIME, MS_RELATIME, MS_NOSYMFOLLOW
-
-	v *VFS // immutable
+	refs     atomic.Int64
+	flags    atomic.Uint32 // mountFlags
+	expiring atomic.Bool   // umount2(MNT_EXPIRE) came by and nobody used the mount since
 
 	// Guarded by VFS.mountMu.
 	ns          *Namespace // nil when unmounted
@@ -37,14 +38,34 @@ type Mount struct {
 	propagation Propagation
 	group       int // peer group, if shared
 	master      int // peer group that a slave receives from
-	expiring    bool
 }
+
+// mountFlags are the MS_* flags that a mount has for itself.
+const mountFlags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_NOATIME |
+	linux.MS_NODIRATIME | linux.MS_RELATIME | linux.MS_NOSYMFOLLOW
 
 // Flags returns the per-mount MS_* flags.
 func (m *Mount) Flags() uint32 { return m.flags.Load() }
 
 // ReadOnly reports whether nothing can be changed through m.
-func (m *Mount) ReadOnly() bool { return m.flags.Load()&1 != 0 || m.SB.readOnly.Load() }
+func (m *Mount) ReadOnly() bool {
+	return m.flags.Load()&linux.MS_RDONLY != 0 || m.SB.readOnly.Load()
+}
+
+// newMount returns a mount with one reference that is in no tree. It takes over the reference to root.
+func (v *VFS) newMount(sb *Superblock, root *Dentry, source string, flags uint32) *Mount {
+	m := &Mount{ID: v.nextMountID.Add(1), SB: sb, Root: root, Source: source, v: v}
+	m.flags.Store(flags)
+	m.refs.Store(1)
+	sb.active.Add(1)
+	return m
+}
+
+// IncRef takes a reference. Preconditions: the caller holds one.
+func (m *Mount) IncRef() { m.refs.Add(1) }
+
+// DecRef drops a reference.
+func (m *Mount) DecRef() { m.decRef() }
 
 func (m *Mount) decRef() {
 	switch r := m.refs.Add(-1); {
@@ -56,21 +77,6 @@ func (m *Mount) decRef() {
 	}
 }
 
-func (v *VFS) newMount(sb *Superblock, root *Dentry, source string, flags uint32) *Mount {
-	m := &Mount{ID: v.nextMountID.Add(1), SB: sb, Root: root, Source: source, v: v}
-	m.flags.Store(flags)
-	m.refs.Store(1)
-	sb.active.Add(1)
-	return m
-}
-
-// Namespace is a tree of mounts (mount_namespaces(7)).
-type Namespace struct {
-	v    *VFS
-	refs atomic.Int64
-	root *Mount // guarded by VFS.mountMu
-}
-
 // mountOn returns what is mounted on p, with a reference, or nil.
 func (v *VFS) mountOn(p Path) *Mount {
 	v.mountMu.RLock()
@@ -78,6 +84,9 @@ func (v *VFS) mountOn(p Path) *Mount {
 	m := v.mounts[mountKey{p.Mount, p.Dentry}]
 	if m != nil {
 		m.refs.Add(1)
+		if m.expiring.Load() {
+			m.expiring.Store(false)
+		}
 	}
 	return m
 }
@@ -93,4 +102,87 @@ func (v *VFS) mountpointOf(m *Mount) (Path, bool) {
 	p := Path{m.parent, m.mountpoint}
 	p.IncRef()
 	return p, true
+}
+
+// attachLocked puts m, which is in no tree and whose reference the tree takes over, on p in ns, with
+// all that is below it. It takes references of its own to p. Preconditions: mountMu is held for writing.
+func (v *VFS) attachLocked(m *Mount, p Path, ns *Namespace) {
+	p.IncRef()
+	p.Dentry.mounted.Add(1)
+	m.parent, m.mountpoint = p.Mount, p.Dentry
+	p.Mount.children = append(p.Mount.children, m)
+	v.mounts[mountKey{p.Mount, p.Dentry}] = m
+	m.eachLocked(func(m *Mount) { m.ns = ns })
+}
+
+// unhookLocked takes m out of its parent. The reference that the tree held passes to the caller, as
+// do those to the returned path. Preconditions: mountMu is held for writing; m has a parent.
+func (v *VFS) unhookLocked(m *Mount) Path {
+	p := Path{m.parent, m.mountpoint}
+	delete(v.mounts, mountKey{p.Mount, p.Dentry})
+	p.Dentry.mounted.Add(-1)
+	i := slices.Index(p.Mount.children, m)
+	p.Mount.children = slices.Delete(p.Mount.children, i, i+1)
+	m.parent, m.mountpoint = nil, nil
+	return p
+}
+
+// eachLocked calls fn for m and all mounts below it, parents first.
+func (m *Mount) eachLocked(fn func(*Mount)) {
+	fn(m)
+	for _, c := range m.children {
+		c.eachLocked(fn)
+	}
+}
+
+// released collects references to be dropped when mountMu is free again.
+type released struct {
+	mounts []*Mount
+	paths  []Path
+}
+
+func (r *released) drop() {
+	for _, p := range r.paths {
+		p.DecRef()
+	}
+	for _, m := range r.mounts {
+		m.decRef()
+	}
+}
+
+// dissolveLocked takes m and all below it apart, and out of their namespace.
+func (v *VFS) dissolveLocked(m *Mount, r *released) {
+	for len(m.children) > 0 {
+		v.dissolveLocked(m.children[len(m.children)-1], r)
+	}
+	if m.parent != nil {
+		r.paths = append(r.paths, v.unhookLocked(m))
+	}
+	m.ns = nil
+	m.group, m.master, m.propagation = 0, 0, Private
+	r.mounts = append(r.mounts, m)
+}
+
+// cloneLocked copies m alone, showing root.
+func (v *VFS) cloneLocked(m *Mount, root *Dentry) *Mount {
+	root.IncRef()
+	n := v.newMount(m.SB, root, m.Source, m.Flags())
+	n.propagation, n.group, n.master = m.propagation, m.group, m.master
+	return n
+}
+
+// cloneTreeLocked copies m, showing root, and the mounts below root. seen, if not nil, is told of
+// each copy. Unbindable mounts are left out if bind is set.
+func (v *VFS) cloneTreeLocked(m *Mount, root *Dentry, bind bool, seen func(from, to *Mount)) *Mount {
+	n := v.cloneLocked(m, root)
+	if seen != nil {
+		seen(m, n)
+	}
+	for _, c := range m.children {
+		if bind && c.propagation == Unbindable || !below(c.mountpoint, root) {
+			continue
+		}
+		v.attachLocked(v.cloneTreeLocked(c, c.Root, bind, seen), Path{n, c.mountpoint}, nil)
+	}
+	return n
 }

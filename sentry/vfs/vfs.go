@@ -22,7 +22,7 @@ type FSType interface {
 type VFS struct {
 	// Special opens devices and FIFOs. Set before the first open.
 	Special SpecialFiles
-	// Leases and F_SETOWN report through Signals. Set before the first open; may be nil.
+	// Signals sends what O_ASYNC asks for. Set before the first open; may be nil.
 	Signals Signals
 
 	typesMu sync.RWMutex
@@ -38,6 +38,8 @@ type VFS struct {
 	mountMu   sync.RWMutex
 	mounts    map[mountKey]*Mount
 	nextGroup int
+
+	locks lockTable
 }
 
 type fsType struct {
@@ -103,11 +105,12 @@ func (v *VFS) NewDev() uint64 { return uint64(linux.MakeDev(0, v.nextDev.Add(1))
 // files have an inode of their own, without a type and with permissions 0600.
 func (v *VFS) NewAnonFile(name string, ops FileOps, flags, mode uint32, cred *creds.Credentials) *File {
 	n := NewInode(v.anon, BaseInode{}, Attr{Mode: 0o600, Nlink: 1, UID: cred.FSUID, GID: cred.FSGID, BlkSize: 4096})
-	return v.NewInodeFile(n, name, ops, flags, mode, cred)
+	return v.NewInodeFile(n, "anon_inode:"+name, ops, flags, mode, cred)
 }
 
 // NewInodeFile returns an open file on an inode that stands under no path, such as a pipe
-// or a socket, whose superblock need not be mounted. It takes over the reference to n.
+// or a socket, whose superblock need not be mounted. It takes over the reference to n. name is what
+// /proc/PID/fd shows, unless ops is a FileIdentity.
 func (v *VFS) NewInodeFile(n *Inode, name string, ops FileOps, flags, mode uint32, cred *creds.Credentials) *File {
 	v.anonMount.refs.Add(1)
 	return NewFile(ops, Path{v.anonMount, NewRootDentry(n.SB, n, name)}, flags, mode, cred)

@@ -1,0 +1,341 @@
+package vfs
+
+import (
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+)
+
+// Remounter is a SuperOps that can change its options (mount(2) with MS_REMOUNT).
+type Remounter interface {
+	Remount(c Caller, sb *Superblock, data string) error
+}
+
+const propagationFlags = linux.MS_SHARED | linux.MS_PRIVATE | linux.MS_SLAVE | linux.MS_UNBINDABLE
+
+// Mount is mount(2) on target, in ns. source is looked up for MS_BIND and MS_MOVE.
+func (v *VFS) Mount(c Caller, ns *Namespace, source string, target Path, fstype string, flags uint64, data string) error {
+	if flags&linux.MS_MGC_MSK == linux.MS_MGC_VAL {
+		flags &^= linux.MS_MGC_MSK
+	}
+	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+		return errno.EPERM
+	}
+	switch {
+	case flags&(linux.MS_REMOUNT|linux.MS_BIND) == linux.MS_REMOUNT|linux.MS_BIND:
+		return v.remount(c, ns, target, flags, data, true)
+	case flags&linux.MS_REMOUNT != 0:
+		return v.remount(c, ns, target, flags, data, false)
+	case flags&linux.MS_BIND != 0:
+		return v.withSource(c, source, func(from Path) error { return v.bind(ns, from, target, flags&linux.MS_REC != 0) })
+	case flags&propagationFlags != 0:
+		return v.setPropagation(ns, target, flags)
+	case flags&linux.MS_MOVE != 0:
+		return v.withSource(c, source, func(from Path) error { return v.move(ns, from, target) })
+	}
+	if fstype == "" {
+		return errno.EINVAL
+	}
+	m, err := v.mountType(c, fstype, source, flags, data)
+	if err != nil {
+		return err
+	}
+	return v.place(m, target, ns, true)
+}
+
+// MountOn mounts root, the root inode of sb, on target in ns, as mount(2) does. It takes over the
+// reference to root. boot uses it for what the sandbox starts with.
+func (v *VFS) MountOn(ns *Namespace, sb *Superblock, root *Inode, source string, target Path, flags uint64) error {
+	return v.place(v.adopt(sb, root, source, flags), target, ns, false)
+}
+
+func (v *VFS) withSource(c Caller, source string, fn func(Path) error) error {
+	if source == "" {
+		return errno.EINVAL
+	}
+	p, err := v.Resolve(c, Path{}, source, LookupFollow)
+	if err != nil {
+		return err
+	}
+	defer p.DecRef()
+	return fn(p)
+}
+
+// place attaches m to target, or drops it. fresh refuses a file system on top of itself.
+func (v *VFS) place(m *Mount, target Path, ns *Namespace, fresh bool) error {
+	var r released
+	defer r.drop()
+	// The directory must not go away in between.
+	tn := target.Inode()
+	tn.rw.RLock()
+	defer tn.rw.RUnlock()
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	target = v.topLocked(target)
+	err := v.mayPlaceLocked(m, target, ns)
+	if err == nil && fresh && target.Dentry == target.Mount.Root && target.Mount.SB == m.SB {
+		err = errno.EBUSY
+	}
+	if err != nil {
+		v.dissolveLocked(m, &r)
+		return err
+	}
+	v.attachLocked(m, target, ns)
+	v.propagateLocked(m, target)
+	return nil
+}
+
+// topLocked goes on to what was mounted on p since it was resolved.
+func (v *VFS) topLocked(p Path) Path {
+	for {
+		m := v.mounts[mountKey{p.Mount, p.Dentry}]
+		if m == nil {
+			return p
+		}
+		p = Path{m, m.Root}
+	}
+}
+
+func (v *VFS) mayPlaceLocked(m *Mount, target Path, ns *Namespace) error {
+	switch {
+	case target.Mount.ns != ns:
+		return errno.EINVAL
+	case target.Dentry.Deleted():
+		return errno.ENOENT
+	case (m.Root.Inode().Type() == linux.S_IFDIR) != (target.Inode().Type() == linux.S_IFDIR):
+		return errno.ENOTDIR
+	}
+	return nil
+}
+
+func (v *VFS) bind(ns *Namespace, from, target Path, rec bool) error {
+	v.mountMu.Lock()
+	switch {
+	case from.Mount.propagation == Unbindable, from.Mount.ns != ns && from.Mount.ns != nil, from.Mount.ns == nil && from.Mount != v.anonMount:
+		v.mountMu.Unlock()
+		return errno.EINVAL
+	}
+	var m *Mount
+	if rec {
+		m = v.cloneTreeLocked(from.Mount, from.Dentry, true, nil)
+	} else {
+		m = v.cloneLocked(from.Mount, from.Dentry)
+	}
+	v.mountMu.Unlock()
+	return v.place(m, target, ns, false)
+}
+
+func (v *VFS) move(ns *Namespace, from, target Path) error {
+	var r released
+	defer r.drop()
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	m := from.Mount
+	target = v.topLocked(target)
+	switch {
+	case m.ns != ns || from.Dentry != m.Root || m.parent == nil || m.parent.propagation == Shared:
+		return errno.EINVAL
+	case v.reachableLocked(target, Path{m, m.Root}):
+		return errno.ELOOP
+	}
+	if err := v.mayPlaceLocked(m, target, ns); err != nil {
+		return err
+	}
+	r.paths = append(r.paths, v.unhookLocked(m))
+	v.attachLocked(m, target, ns)
+	return nil
+}
+
+// remount changes the flags of a mount and, unless bindOnly, those and the options of its file system.
+func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string, bindOnly bool) error {
+	m := p.Mount
+	if !ns.Contains(m) || p.Dentry != m.Root {
+		return errno.EINVAL
+	}
+	if !bindOnly {
+		if data != "" {
+			r, ok := m.SB.Ops.(Remounter)
+			if !ok {
+				return errno.EINVAL
+			}
+			if err := r.Remount(c, m.SB, data); err != nil {
+				return err
+			}
+		}
+		m.SB.SetReadOnly(flags&linux.MS_RDONLY != 0)
+	}
+	f := perMountFlags(flags)
+	const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
+	if flags&(atime|linux.MS_STRICTATIME) == 0 {
+		f = f&^atime | m.Flags()&atime
+	}
+	m.flags.Store(f)
+	return nil
+}
+
+// SetMountFlags sets and clears flags of the mount at p, as mount_setattr(2) does, below it too if rec.
+func (v *VFS) SetMountFlags(ns *Namespace, p Path, set, clear uint32, rec bool) error {
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
+		return errno.EINVAL
+	}
+	change := func(m *Mount) { m.flags.Store(m.Flags()&^clear | set&mountFlags) }
+	if rec {
+		p.Mount.eachLocked(change)
+	} else {
+		change(p.Mount)
+	}
+	return nil
+}
+
+// setPropagation is mount(2) with one of MS_SHARED, MS_PRIVATE, MS_SLAVE and MS_UNBINDABLE.
+func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
+	kind := flags & propagationFlags
+	if kind&(kind-1) != 0 || flags&^(propagationFlags|linux.MS_REC|linux.MS_SILENT) != 0 {
+		return errno.EINVAL
+	}
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
+		return errno.EINVAL
+	}
+	change := func(m *Mount) {
+		switch kind {
+		case linux.MS_SHARED:
+			if m.propagation != Shared {
+				v.nextGroup++
+				m.group = v.nextGroup
+			}
+			m.propagation = Shared
+		case linux.MS_SLAVE:
+			// Alone in its group there is nobody to receive from.
+			if m.propagation == Shared {
+				m.master = 0
+				if v.hasPeerLocked(m) {
+					m.master = m.group
+				}
+			}
+			m.group = 0
+			if m.propagation = Slave; m.master == 0 {
+				m.propagation = Private
+			}
+		case linux.MS_PRIVATE:
+			m.propagation, m.group, m.master = Private, 0, 0
+		case linux.MS_UNBINDABLE:
+			m.propagation, m.group, m.master = Unbindable, 0, 0
+		}
+	}
+	if flags&linux.MS_REC != 0 {
+		p.Mount.eachLocked(change)
+	} else {
+		change(p.Mount)
+	}
+	return nil
+}
+
+func (v *VFS) hasPeerLocked(m *Mount) bool {
+	for _, o := range v.mounts {
+		if o != m && o.group == m.group {
+			return true
+		}
+	}
+	return false
+}
+
+// receiversLocked returns the mounts that see what happens in m: its peers and their slaves.
+func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
+	if m.group == 0 {
+		return nil
+	}
+	seen := map[*Mount]bool{m: true}
+	groups := []int{m.group}
+	roots := map[*Namespace]bool{}
+	consider := func(o *Mount, g int) {
+		if !seen[o] && (o.group == g || o.master == g) {
+			seen[o] = true
+			rs = append(rs, o)
+			if o.group != 0 && o.group != g {
+				groups = append(groups, o.group)
+			}
+		}
+	}
+	for len(groups) > 0 {
+		g := groups[0]
+		groups = groups[1:]
+		for _, o := range v.mounts {
+			consider(o, g)
+			if o.ns != nil && !roots[o.ns] {
+				roots[o.ns] = true
+			}
+		}
+		for ns := range roots {
+			consider(ns.root, g)
+		}
+	}
+	return rs
+}
+
+// propagateLocked repeats the mount of m on target wherever target's mount has peers or slaves. Where the
+// parent is shared, m and its copies form a peer group.
+func (v *VFS) propagateLocked(m *Mount, target Path) {
+	if target.Mount.propagation != Shared {
+		return
+	}
+	if m.propagation != Shared {
+		v.nextGroup++
+		m.propagation, m.group = Shared, v.nextGroup
+	}
+	for _, r := range v.receiversLocked(target.Mount) {
+		if r == m || r.ns == nil || !below(target.Dentry, r.Root) || v.mounts[mountKey{r, target.Dentry}] != nil {
+			continue
+		}
+		c := v.cloneTreeLocked(m, m.Root, true, nil)
+		if r.propagation != Shared {
+			c.propagation, c.group, c.master = Slave, 0, m.group
+		}
+		v.attachLocked(c, Path{r, target.Dentry}, r.ns)
+	}
+}
+
+// Umount is umount2(2) on p, in ns, with flags MNT_*. The caller's reference to p is taken into account, and
+// no other.
+func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
+	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+		return errno.EPERM
+	}
+	if flags&linux.MNT_EXPIRE != 0 && flags&(linux.MNT_FORCE|linux.MNT_DETACH) != 0 {
+		return errno.EINVAL
+	}
+	var r released
+	defer r.drop()
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	m := p.Mount
+	if m.ns != ns || p.Dentry != m.Root {
+		return errno.EINVAL
+	}
+	if m.parent == nil {
+		// The root of everything stays (Linux keeps a rootfs below it).
+		return errno.EBUSY
+	}
+	if flags&linux.MNT_DETACH == 0 {
+		// One reference is the tree's, one the caller's.
+		if m.refs.Load() > 2 {
+			return errno.EBUSY
+		}
+		if flags&linux.MNT_EXPIRE != 0 && !m.expiring.Swap(true) {
+			return errno.EAGAIN
+		}
+	}
+	at := Path{m.parent, m.mountpoint}
+	if at.Mount.propagation == Shared {
+		for _, rc := range v.receiversLocked(at.Mount) {
+			o := v.mounts[mountKey{rc, at.Dentry}]
+			if o != nil && (flags&linux.MNT_DETACH != 0 || o.refs.Load() == 1 && len(o.children) == 0) {
+				v.dissolveLocked(o, &r)
+			}
+		}
+	}
+	v.dissolveLocked(m, &r)
+	return nil
+}
