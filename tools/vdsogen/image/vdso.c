@@ -78,6 +78,8 @@ static inline int read_clock(int clock, s64 *out)
 		__asm__ volatile("" ::: "memory");
 		if (v->seq != seq)
 			continue;
+		if (clock == REALTIME_COARSE || clock == MONOTONIC_COARSE)
+			ns -= ns % 4000000; // ktime.CoarseResolution
 		*out = ns;
 		return 1;
 	}
