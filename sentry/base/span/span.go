@@ -118,6 +118,18 @@ func (m *Map[V]) Ascend(start, end uint64, fn func(Entry[V]) bool) {
 	})
 }
 
+// Descend calls fn with the entries that start below end, unclipped and from the
+// highest to the lowest, until fn returns false. fn must not change the map.
+func (m *Map[V]) Descend(end uint64, fn func(Entry[V]) bool) {
+	if m.tree == nil || end == 0 {
+		return
+	}
+	if e, ok := m.Next(end); ok && e.Start < end && !fn(e) {
+		return
+	}
+	m.tree.DescendLessOrEqual(Entry[V]{End: end}, func(e Entry[V]) bool { return fn(e) })
+}
+
 // Append appends the parts of entries within [start, end) to buf.
 func (m *Map[V]) Append(buf []Entry[V], start, end uint64) []Entry[V] {
 	m.Ascend(start, end, func(e Entry[V]) bool {

@@ -1,0 +1,157 @@
+package mm
+
+import (
+	"ringfence/abi/addr"
+	"ringfence/platform"
+)
+
+// forkMapMax is up to how many runs of a mapping Fork makes read-only one by one;
+// if there are more it unmaps the whole range, and faults bring back what is used.
+const forkMapMax = 16
+
+// Fork returns a copy of m with one user. Private memory is shared until either side
+// writes; both sides lose write permission at once.
+func (m *MM) Fork() (*MM, error) {
+	as, err := m.platform.NewAddressSpace()
+	if err != nil {
+		return nil, err
+	}
+	c := &MM{platform: m.platform, mf: m.mf, as: as, user: m.user}
+	c.users.Store(1)
+
+	m.mapMu.Lock()
+	m.pinMu.Lock()
+	m.pageMu.Lock()
+	err = m.forkLocked(c)
+	m.pageMu.Unlock()
+	m.pinMu.Unlock()
+	m.mapMu.Unlock()
+	if err != nil {
+		c.DecUsers()
+		return nil, err
+	}
+	m.metaMu.Lock()
+	c.meta, c.exe = m.meta, m.exe
+	if c.exe != nil {
+		c.exe.IncRef()
+	}
+	m.metaMu.Unlock()
+	return c, nil
+}
+
+// forkLocked fills c, which nobody else knows, from m. Preconditions: all locks of m are
+// held for writing.
+func (m *MM) forkLocked(c *MM) error {
+	c.layout, c.limits = m.layout, m.limits
+	c.brkStart, c.brkEnd = m.brkStart, m.brkEnd
+	c.gap = m.gap
+	c.exclEpoch, c.hostEpoch = epochs.Add(1), epochs.Add(1)
+
+	// Mappings. Locks are not inherited (mlock(2)).
+	var special []vmEntry
+	whole := true
+	m.vmas.Ascend(0, maxAddr, func(v vmEntry) bool {
+		if v.V.flags&(FlagDontFork|FlagWipeOnFork|FlagLocked|FlagLockOnFault) != 0 {
+			special = append(special, v)
+		}
+		return true
+	})
+	c.vmas = m.vmas.Clone()
+	for _, v := range special {
+		c.vmas.Cut(v.Start, v.End, nil)
+		if v.V.flags&FlagDontFork != 0 {
+			c.gap = gapHint{}
+			continue
+		}
+		v.V.flags &^= FlagLocked | FlagLockOnFault
+		c.vmas.Insert(v)
+	}
+	var failed error
+	held := []vmEntry(nil)
+	c.vmas.Ascend(0, maxAddr, func(v vmEntry) bool {
+		if failed = c.hold(v); failed != nil {
+			return false
+		}
+		held = append(held, v)
+		return true
+	})
+	if failed != nil {
+		c.vmas.Clear()
+		for _, v := range held {
+			c.vmas.Insert(v)
+		}
+		return failed
+	}
+
+	// Pages. What the child does not get is cut before it holds references.
+	m.protectForFork()
+	m.exclEpoch = epochs.Add(1)
+	c.ptes = m.ptes.Clone()
+	c.rss = m.rss
+	for _, v := range special {
+		if v.V.flags&(FlagDontFork|FlagWipeOnFork) != 0 {
+			for _, e := range c.ptes.Cut(v.Start, v.End, nil) {
+				c.count(&e.V, -e.Len())
+			}
+			whole = false
+		}
+	}
+	pages := &m.ptes
+	if !whole {
+		pages = &c.ptes
+	}
+	pages.Ascend(0, maxAddr, func(e ptEntry) bool {
+		e.V.file.IncRef(e.Off, e.Len())
+		return true
+	})
+	c.rss.peak = c.rss.total()
+	return nil
+}
+
+// protectForFork takes write permission on private memory from the platform.
+func (m *MM) protectForFork() {
+	var writable []ptEntry
+	m.ptes.Ascend(0, maxAddr, func(e ptEntry) bool {
+		if e.V.owned && m.hostProt(&e.V)&platform.Write != 0 {
+			writable = append(writable, e)
+		}
+		return true
+	})
+	for len(writable) > 0 {
+		// The runs that lie in one mapping, or side by side.
+		n := 1
+		for n < len(writable) && writable[n].Start-writable[n-1].End < mapWindow && m.sameVMA(writable[0].Start, writable[n].End) {
+			n++
+		}
+		if n > forkMapMax {
+			m.forgetHost(writable[0].Start, writable[n-1].End)
+		} else {
+			for _, e := range writable[:n] {
+				prot := e.V.host &^ platform.Write
+				if prot == 0 {
+					prot = platform.Read
+				}
+				if err := m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, false); err != nil {
+					m.flushHost()
+					return
+				}
+			}
+		}
+		writable = writable[n:]
+	}
+}
+
+// sameVMA reports whether one mapping covers [start, end).
+func (m *MM) sameVMA(start, end uint64) bool {
+	v, ok := m.vmas.Find(start)
+	return ok && v.End >= end
+}
+
+// forgetHost unmaps [start, end) from the platform; the pages stay present.
+func (m *MM) forgetHost(start, end uint64) {
+	m.unmapHost(addr.Range{Start: addr.Addr(start), End: addr.Addr(end)})
+	for _, e := range m.ptes.Cut(start, end, nil) {
+		e.V.host, e.V.hostEpoch = 0, 0
+		m.ptes.Insert(e)
+	}
+}
