@@ -75,15 +75,19 @@ func (p *PTY) feedLocked(b []byte) int {
 	for i, c := range b {
 		if in.head-in.tail >= inputSize-1 {
 			if !p.canonical() || in.canon != in.tail {
+				p.flushEchoLocked()
 				p.wakeIfReadable()
 				return i
 			}
 			// A line too long: what comes replaces the last byte, so that the line
 			// can still be ended or edited.
-			in.head--
+			if in.head-in.tail >= inputSize {
+				in.head--
+			}
 		}
 		p.typeLocked(c)
 	}
+	p.flushEchoLocked()
 	p.wakeIfReadable()
 	return len(b)
 }
@@ -129,7 +133,7 @@ func (p *PTY) typeLocked(c byte) {
 	}
 	if in.literal {
 		in.literal = false
-		p.plainLocked(c)
+		p.plainLocked(c, false)
 		return
 	}
 	if t.Iflag&linux.IXON != 0 {
@@ -156,25 +160,26 @@ func (p *PTY) typeLocked(c byte) {
 	if p.out.stopped && t.Iflag&linux.IXON != 0 && t.Iflag&linux.IXANY != 0 {
 		p.startLocked()
 	}
+	newline := l&linux.ICANON != 0
 	switch {
 	case c == '\r' && t.Iflag&linux.IGNCR != 0:
 		return
 	case c == '\r' && t.Iflag&linux.ICRNL != 0:
-		c = '\n'
+		c, newline = '\n', true
 	case c == '\n' && t.Iflag&linux.INLCR != 0:
 		c = '\r'
 	}
 	if l&linux.ICANON != 0 && p.editLocked(c) {
 		return
 	}
-	p.plainLocked(c)
+	p.plainLocked(c, newline)
 }
 
 // typeSignal is VINTR, VQUIT or VSUSP.
 func (p *PTY) typeSignal(c byte, sig linux.Signal) {
 	p.signalLocked(sig)
 	if p.termios.Lflag&linux.NOFLSH == 0 {
-		p.out.echo.clear()
+		p.out.echo = p.out.echo[:0]
 		p.out.q.truncate(keepOutput)
 		p.in.reset()
 		p.packetLocked(linux.TIOCPKT_FLUSHREAD)
@@ -239,11 +244,12 @@ func (p *PTY) editLocked(c byte) bool {
 	return true
 }
 
-// plainLocked stores and echoes a character without meaning.
-func (p *PTY) plainLocked(c byte) {
+// plainLocked stores and echoes a character without meaning. newline says that a line
+// feed is echoed as such; otherwise it is a control character like others.
+func (p *PTY) plainLocked(c byte, newline bool) {
 	if p.termios.Lflag&linux.ECHO != 0 {
 		p.finishErasing()
-		if c == '\n' {
+		if newline && c == '\n' {
 			p.echoRaw(c)
 		} else {
 			p.recordColumn()
@@ -259,7 +265,7 @@ func (p *PTY) plainLocked(c byte) {
 // recordColumn remembers where on the screen the line's input begins.
 func (p *PTY) recordColumn() {
 	if p.in.canon == p.in.head {
-		p.out.canonColumn = p.out.column
+		p.echoLocked(echoCanon)
 	}
 }
 
@@ -332,7 +338,7 @@ func (p *PTY) echoErased(x byte, pos, n uint64, erase bool) {
 		p.echo(x)
 		for i := uint64(1); i < n; i++ {
 			p.echoRaw(in.at(pos + i))
-			p.echoMoveBack()
+			p.echoLocked(echoBack)
 		}
 	case erase && l&linux.ECHOE == 0:
 		p.echo(p.termios.CC[linux.VERASE])

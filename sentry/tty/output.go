@@ -8,7 +8,7 @@ import (
 // output is what goes to the master. Guarded by PTY.mu.
 type output struct {
 	q       byteQueue // for the master to read
-	echo    byteQueue // echo that waits until q takes it
+	echo    []echoOp  // echo that waits until q takes it
 	stopped bool      // by VSTOP
 	held    bool      // by TCXONC, which only TCXONC undoes
 
@@ -30,11 +30,19 @@ func (p *PTY) roomLocked() int {
 	return max(outputSize-p.out.q.len(), 0)
 }
 
-// flushEchoLocked sends echo that had to wait.
+// flushEchoLocked shows echo that had to wait, as far as there is room.
 func (p *PTY) flushEchoLocked() {
-	if p.out.echo.len() > 0 && !p.out.blocked() && p.out.q.len() < outputSize {
-		p.out.q.push(p.out.echo.bytes())
-		p.out.echo.clear()
+	o := &p.out
+	if len(o.echo) == 0 || o.blocked() {
+		return
+	}
+	n := 0
+	for n < len(o.echo) && o.q.len() < outputSize {
+		o.show(&p.termios, o.echo[n])
+		n++
+	}
+	o.echo = append(o.echo[:0], o.echo[n:]...)
+	if n > 0 {
 		p.events.master |= wait.In | wait.RdNorm
 	}
 }
@@ -126,65 +134,78 @@ func (o *output) process(t *linux.Termios, c byte, room int, q *byteQueue) int {
 	return 1
 }
 
-// echoTarget is where echo goes: behind other echo that waits, or straight out; nil if
-// there is no room at all.
-func (p *PTY) echoTarget() *byteQueue {
-	o := &p.out
-	if o.echo.len() > 0 || o.blocked() || o.q.len() >= outputSize {
-		if o.echo.len() >= echoSize {
-			return nil
-		}
-		return &o.echo
+// echoOp is something to be echoed: a byte, or what its upper half says.
+type echoOp uint16
+
+const (
+	echoControl  echoOp = 0x100 // the byte as ^X
+	echoBack     echoOp = 0x200 // the column moves back by one
+	echoCanon    echoOp = 0x300 // input begins here
+	echoTab      echoOp = 0x400 // a tab is taken back; the byte counts columns since a tab
+	echoStartTab echoOp = 0x500 // the same, columns since the start of input
+)
+
+// echoLocked adds to the echo. It is shown when all input that came with it has been
+// seen, or much has piled up, and no sooner than output is allowed. A signal
+// typed in between drops it.
+func (p *PTY) echoLocked(op echoOp) {
+	if len(p.out.echo) >= echoCommit {
+		p.flushEchoLocked()
 	}
-	p.events.master |= wait.In | wait.RdNorm
-	return &o.q
+	if len(p.out.echo) < echoSize {
+		p.out.echo = append(p.out.echo, op)
+	}
 }
 
 // echoRaw echoes c as it is, but for output processing.
-func (p *PTY) echoRaw(c byte) {
-	q := p.echoTarget()
-	if q == nil {
-		return
-	}
-	if p.termios.Oflag&linux.OPOST == 0 {
-		q.pushByte(c)
-		return
-	}
-	p.out.process(&p.termios, c, len(spaces), q)
-}
+func (p *PTY) echoRaw(c byte) { p.echoLocked(echoOp(c)) }
 
 // echo echoes c as typed: control characters as ^X with ECHOCTL.
 func (p *PTY) echo(c byte) {
-	if p.termios.Lflag&linux.ECHOCTL == 0 || !isControl(c) || c == '\t' {
-		p.echoRaw(c)
-		return
+	op := echoOp(c)
+	if p.termios.Lflag&linux.ECHOCTL != 0 && isControl(c) && c != '\t' {
+		op |= echoControl
 	}
-	if q := p.echoTarget(); q != nil {
-		q.pushByte('^')
-		q.pushByte(c ^ 0o100)
-		p.out.column += 2
-	}
-}
-
-// echoMoveBack takes back the column that a continuation byte of a character took.
-func (p *PTY) echoMoveBack() {
-	if p.out.column > 0 {
-		p.out.column--
-	}
+	p.echoLocked(op)
 }
 
 // echoEraseTab moves the cursor back over a tab. cols is how many columns the
-// characters between it and the tab before it, or the line's start, take.
+// characters between it and the tab before it, or the start of input, take.
 func (p *PTY) echoEraseTab(cols int, afterTab bool) {
-	if !afterTab {
-		cols += p.out.canonColumn
+	op := echoStartTab
+	if afterTab {
+		op = echoTab
 	}
-	q := p.echoTarget()
-	for range 8 - cols&7 {
-		if q != nil {
-			q.pushByte('\b')
+	p.echoLocked(op | echoOp(cols&7))
+}
+
+// show carries out op.
+func (o *output) show(t *linux.Termios, op echoOp) {
+	c := byte(op)
+	switch op &^ 0xff {
+	case echoControl:
+		o.q.pushByte('^')
+		o.q.pushByte(c ^ 0o100)
+		o.column += 2
+	case echoBack:
+		o.column = max(o.column-1, 0)
+	case echoCanon:
+		o.canonColumn = o.column
+	case echoTab, echoStartTab:
+		cols := int(c)
+		if op&^0xff == echoStartTab {
+			cols += o.canonColumn
 		}
-		p.echoMoveBack()
+		for range 8 - cols&7 {
+			o.q.pushByte('\b')
+			o.column = max(o.column-1, 0)
+		}
+	default:
+		if t.Oflag&linux.OPOST == 0 {
+			o.q.pushByte(c)
+			return
+		}
+		o.process(t, c, len(spaces), &o.q)
 	}
 }
 

@@ -20,6 +20,8 @@ const (
 	outputSize = 64 << 10
 	// echoSize is how much echo is kept while it can't be shown.
 	echoSize = 4096
+	// echoCommit is how much is gathered before it is shown.
+	echoCommit = 256
 	// keepOutput is how much output survives a flush: Linux has handed so much to the
 	// master's side, where no flush reaches it.
 	keepOutput = 4095
