@@ -41,13 +41,14 @@ type Factory struct {
 	quit     chan struct{}
 
 	mu     sync.Mutex
-	idle   []*Process // empty processes
+	idle   []*Process            // empty processes
+	live   map[*Process]struct{} // those that Get handed out
 	closed bool
 }
 
 // New makes a factory and its template process.
 func New() (*Factory, error) {
-	f := &Factory{quit: make(chan struct{})}
+	f := &Factory{quit: make(chan struct{}), live: map[*Process]struct{}{}}
 	var err error
 	if f.code, err = newCodeFile(); err != nil {
 		return nil, fmt.Errorf("stub code page: %w", err)
@@ -149,17 +150,32 @@ func mapScratch() order {
 		hostcall.MAP_PRIVATE | hostcall.MAP_ANONYMOUS | hostcall.MAP_NORESERVE | hostcall.MAP_FIXED, ^uint64(0)}}
 }
 
-// Get returns a process in which no guest page is mapped.
+// Get returns a process in which no guest page is mapped. It goes back by Put.
 func (f *Factory) Get() (*Process, error) {
-	f.mu.Lock()
-	if n := len(f.idle); n > 0 {
-		p := f.idle[n-1]
-		f.idle = f.idle[:n-1]
-		f.mu.Unlock()
+	if p := f.takeIdle(); p != nil {
 		return p, nil
 	}
-	f.mu.Unlock()
-	return f.fork()
+	p, err := f.fork()
+	if err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live[p] = struct{}{}
+	return p, nil
+}
+
+func (f *Factory) takeIdle() *Process {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.idle)
+	if n == 0 {
+		return nil
+	}
+	p := f.idle[n-1]
+	f.idle = f.idle[:n-1]
+	f.live[p] = struct{}{}
+	return p
 }
 
 // fork has the template make a process.
@@ -179,18 +195,17 @@ func (f *Factory) fork() (*Process, error) {
 // Put takes a process back. If its guest threads have all been waited for and it can
 // be emptied it is kept, else it is killed and waited for.
 func (f *Factory) Put(p *Process) {
-	if p.empty() {
-		f.mu.Lock()
-		keep := !f.closed && len(f.idle) < maxIdle
-		if keep {
-			f.idle = append(f.idle, p)
-		}
-		f.mu.Unlock()
-		if keep {
-			return
-		}
+	empty := p.empty()
+	f.mu.Lock()
+	delete(f.live, p)
+	keep := empty && !f.closed && len(f.idle) < maxIdle
+	if keep {
+		f.idle = append(f.idle, p)
 	}
-	p.kill()
+	f.mu.Unlock()
+	if !keep {
+		p.kill()
+	}
 }
 
 // empty removes everything that the guest left in the process.
@@ -204,13 +219,17 @@ func (p *Process) empty() bool {
 	return err == nil
 }
 
-// Close ends the template and all idle processes. Others must have been put back.
+// Close ends all processes, also those that were not put back. Nothing may be asked
+// of the factory or a process afterwards.
 func (f *Factory) Close() {
 	f.mu.Lock()
-	idle := f.idle
-	f.idle, f.closed = nil, true
+	all := f.idle
+	for p := range f.live {
+		all = append(all, p)
+	}
+	f.idle, f.live, f.closed = nil, nil, true
 	f.mu.Unlock()
-	for _, p := range idle {
+	for _, p := range all {
 		p.kill()
 	}
 	f.template.kill()

@@ -1,0 +1,113 @@
+// Package ptrace is the platform that runs guest code in traced host processes. It
+// works wherever ptrace(2) does, costs some ten microseconds an event, and is the
+// reference for the other platforms.
+//
+// An addressSpace is a stub process (package stub). A context is a guest thread in
+// the stub process of the address space that it last ran in, traced by the host thread
+// of the goroutine that calls Switch:
+//
+//	Switch: PTRACE_SETREGS, PTRACE_SYSEMU, wait4, PTRACE_GETREGS -> Event
+//
+// PTRACE_SYSEMU stops the thread at each system call before the host looks at the
+// number, so the host never makes one for a guest.
+//
+// Neighbours: platform/stub makes the processes; platform/platformtest tests this.
+//
+// Lock order:
+//
+//	context.mu
+//	addressSpace.probeMu
+//	  locks of package stub
+package ptrace
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"ringfence/abi/addr"
+	"ringfence/platform"
+	"ringfence/platform/arch"
+	"ringfence/platform/hostcall"
+	"ringfence/platform/stub"
+)
+
+// Platform implements platform.Platform.
+type Platform struct {
+	factory *stub.Factory
+}
+
+var _ platform.Platform = (*Platform)(nil)
+
+// New starts the platform. It must follow the dropping of privileges (see package
+// stub), and changes how this process takes SIGCHLD: no longer for stopped children.
+func New() (*Platform, error) {
+	if err := hostcall.IgnoreChildStops(); err != nil {
+		return nil, fmt.Errorf("SIGCHLD: %w", err)
+	}
+	f, err := stub.New()
+	if err != nil {
+		return nil, err
+	}
+	return &Platform{factory: f}, nil
+}
+
+// Name implements platform.Platform.
+func (*Platform) Name() string { return "ptrace" }
+
+// UserRange implements platform.Platform.
+func (*Platform) UserRange() addr.Range { return stub.UserRange() }
+
+// NewAddressSpace implements platform.Platform.
+func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
+	proc, err := p.factory.Get()
+	if err != nil {
+		return nil, err
+	}
+	s := &addressSpace{factory: p.factory, proc: proc}
+	s.refs.Store(1)
+	return s, nil
+}
+
+// NewContext implements platform.Platform.
+func (*Platform) NewContext() platform.Context {
+	return &context{fpu: arch.NewFPUState()}
+}
+
+// Close implements platform.Platform.
+func (p *Platform) Close() { p.factory.Close() }
+
+// addressSpace implements platform.AddressSpace by a stub process.
+type addressSpace struct {
+	factory *stub.Factory
+	proc    *stub.Process
+
+	// refs counts the owner and the threads in the process. The last one puts the
+	// process back.
+	refs atomic.Int32
+
+	// probeMu guards the scratch pages of the process (thread.probe).
+	probeMu sync.Mutex
+}
+
+// Map implements platform.AddressSpace.
+func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate bool) error {
+	if prot == 0 {
+		return s.proc.Unmap(r)
+	}
+	// What can be written or executed can be read on this CPU; saying so lets a
+	// protection fault mean that the access was no read (faultAccess).
+	return s.proc.Map(r, file, offset, int(prot|platform.Read), populate)
+}
+
+// Unmap implements platform.AddressSpace.
+func (s *addressSpace) Unmap(r addr.Range) error { return s.proc.Unmap(r) }
+
+// Release implements platform.AddressSpace.
+func (s *addressSpace) Release() { s.decRef() }
+
+func (s *addressSpace) decRef() {
+	if s.refs.Add(-1) == 0 {
+		s.factory.Put(s.proc)
+	}
+}
