@@ -49,6 +49,11 @@ func (t *Task) BlockUntil(deadline int64) error {
 	if t.interrupted() {
 		return ErrInterrupted
 	}
+	select {
+	case <-t.blocker.token:
+		return nil
+	default:
+	}
 	if deadline == Forever {
 		t.setBlocked(true)
 		<-t.blocker.token
@@ -83,6 +88,30 @@ func (t *Task) BlockUntil(deadline int64) error {
 		return ErrInterrupted
 	}
 	return nil
+}
+
+// blockKillable is Block that only death ends early (Linux's killable wait).
+func (t *Task) blockKillable() error {
+	if t.doomed() {
+		return ErrInterrupted
+	}
+	t.setBlocked(true)
+	<-t.blocker.token
+	t.setBlocked(false)
+	if t.doomed() {
+		return ErrInterrupted
+	}
+	return nil
+}
+
+// doomed reports whether the task will end on its way to the guest.
+func (t *Task) doomed() bool {
+	if !t.pending.Load() {
+		return false
+	}
+	t.tg.sigMu.Lock()
+	defer t.tg.sigMu.Unlock()
+	return t.fatal
 }
 
 // BlockOnFile calls op until it returns something other than EAGAIN, sleeping in

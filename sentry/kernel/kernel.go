@@ -6,6 +6,8 @@ import (
 
 	"ringfence/platform"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/fs/epoll"
+	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/vfs"
@@ -46,6 +48,10 @@ type Kernel struct {
 	UTSNS    *UTSNamespace
 	IPCNS    *IPCNamespace
 
+	netID, cgroupID, timeID uint64
+	Pipes                   *pipe.FS
+	Epolls                  *epoll.FS
+
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
 
@@ -65,7 +71,6 @@ type Kernel struct {
 	liveTasks atomic.Int64
 	switches  atomic.Int64
 	nextNS    atomic.Uint64
-	mountNS   *vfs.Namespace
 }
 
 // New returns a kernel without tasks.
@@ -90,6 +95,9 @@ func New(c Config) *Kernel {
 	k.PIDNS = k.newPIDNamespace(nil, k.UserNS)
 	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
+	k.Pipes = pipe.NewFS(c.VFS)
+	k.Epolls = epoll.NewFS(c.VFS)
+	k.netID, k.cgroupID, k.timeID = k.NextNSInode(), k.NextNSInode(), k.NextNSInode()
 	k.users.m = make(map[creds.UID]*userCount)
 	return k
 }

@@ -53,7 +53,7 @@ func (k *Kernel) newIPCNamespace(owner *creds.UserNamespace) *IPCNamespace {
 }
 
 // Namespaces are the namespaces of a task other than its user namespace, which is in
-// its credentials (Linux's struct nsproxy). Immutable: a change makes a copy.
+// its credentials, and its mount namespace (Linux's struct nsproxy). Immutable: a change makes a copy.
 type Namespaces struct {
 	UTS *UTSNamespace
 	IPC *IPCNamespace

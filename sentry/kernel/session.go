@@ -2,20 +2,25 @@ package kernel
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/tty"
 )
 
 // Session is a set of process groups that can share a controlling terminal
 // (credentials(7), setsid(2)).
 type Session struct {
-	pid *PID // immutable
+	k   *Kernel // immutable
+	pid *PID    // immutable
 
 	// Guarded by Kernel.mu.
-	leader *ThreadGroup // nil when it has exited
-	groups int          // process groups in it
-	tty    Terminal     // controlling terminal, or nil
+	leader *ThreadGroup  // nil when it has exited
+	groups int           // process groups in it
+	hungUp *ProcessGroup // was in the foreground when the terminal hung up
+
+	tty atomic.Pointer[tty.PTY] // controlling terminal, or nil
 }
 
 // ProcessGroup is a job: a set of processes of one session.
@@ -24,12 +29,6 @@ type ProcessGroup struct {
 	session *Session // immutable
 
 	members []*ThreadGroup // guarded by Kernel.mu
-}
-
-// Terminal is a controlling terminal, as the kernel sees it. Package tty has one.
-type Terminal interface {
-	// Hangup is called when the session's leader exits; it must not call the kernel.
-	LeaderExited(s *Session)
 }
 
 // PID returns the session's number.
@@ -43,7 +42,7 @@ func (pg *ProcessGroup) Session() *Session { return pg.session }
 
 // newSessionLocked puts tg into a session and a process group of its own.
 func (k *Kernel) newSessionLocked(tg *ThreadGroup) *Session {
-	s := &Session{pid: tg.pid, leader: tg}
+	s := &Session{k: k, pid: tg.pid, leader: tg}
 	for ns := s.pid.ns; ns != nil; ns = ns.parent {
 		ns.sessions[s.pid.nums[ns.level]] = s
 	}
@@ -158,14 +157,6 @@ func (tg *ThreadGroup) orphaned() bool {
 	return tg.pgrp == nil || tg.pgrp.orphanedLocked(nil)
 }
 
-// Orphaned reports whether no member has a parent in another group of the same session,
-// who could continue the group if it stopped.
-func (pg *ProcessGroup) Orphaned(k *Kernel) bool {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return pg.orphanedLocked(nil)
-}
-
 // orphanedLocked is Orphaned without regard to one member.
 func (pg *ProcessGroup) orphanedLocked(without *ThreadGroup) bool {
 	for _, m := range pg.members {
@@ -212,13 +203,6 @@ func (tg *ThreadGroup) hupOrphanLocked(parent, ignored *ThreadGroup) {
 		pg.signalLocked(KernelInfo(linux.SIGHUP))
 		pg.signalLocked(KernelInfo(linux.SIGCONT))
 	}
-}
-
-// Signal sends a signal of the kernel's own to all members, as a terminal does.
-func (pg *ProcessGroup) Signal(k *Kernel, sig linux.Signal) {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	pg.signalLocked(KernelInfo(sig))
 }
 
 func (pg *ProcessGroup) signalLocked(info linux.SignalInfo) {

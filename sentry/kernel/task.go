@@ -31,6 +31,7 @@ type Task struct {
 	exitCode  uint32 // as for wait4, without the core bit of threads
 	fault     lastFault
 	clearTID  addr.Addr // set_tid_address(2)
+	setTID    addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
 	altStack  linux.SignalStack
 	rseq      rseqArea
 	// savedMask is what SetTempMask replaced, if maskSaved.
@@ -54,6 +55,7 @@ type Task struct {
 	files      *FDTable
 	fs         *fsShare
 	ns         *Namespaces
+	mounts     *vfs.Namespace
 	comm       string
 	robustList addr.Addr
 	sched      schedParams
@@ -72,7 +74,6 @@ type Task struct {
 	user        *userCount // of the real user id; task goroutine only
 	userID      creds.UID
 	sysvUndo    *undoList
-	timeNS      struct{}
 
 	// Guarded by tg.sigMu.
 	sigMask     linux.SignalSet
@@ -228,6 +229,12 @@ func (t *Task) IsLeader() bool {
 	defer t.k.mu.RUnlock()
 	return t.tg.leader == t
 }
+
+// Personality returns what personality(2) set.
+func (t *Task) Personality() uint32 { return t.personality.Load() }
+
+// SetPersonality changes it. Task goroutine only.
+func (t *Task) SetPersonality(p uint32) { t.personality.Store(p) }
 
 // StartTime returns CLOCK_MONOTONIC at the task's start, in nanoseconds.
 func (t *Task) StartTime() int64 { return t.startTime }

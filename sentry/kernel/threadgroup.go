@@ -60,7 +60,6 @@ type ThreadGroup struct {
 	childUsage usageTotals
 
 	oomScoreAdj atomic.Int32
-	tgTTY       struct{}
 }
 
 // Kernel returns the kernel.

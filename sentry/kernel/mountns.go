@@ -1,0 +1,35 @@
+package kernel
+
+import "ringfence/sentry/vfs"
+
+// MountNamespace returns the mounts that the task sees. Task goroutine only: others use
+// AcquireMountNamespace.
+func (t *Task) MountNamespace() *vfs.Namespace { return t.mounts }
+
+// AcquireMountNamespace returns the mounts that the task sees, with a reference; nil if it is
+// past exit.
+func (t *Task) AcquireMountNamespace() *vfs.Namespace {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mounts != nil {
+		t.mounts.IncRef()
+	}
+	return t.mounts
+}
+
+// setMountNamespace replaces the mount namespace; it takes over the reference to ns.
+func (t *Task) setMountNamespace(ns *vfs.Namespace) {
+	t.mu.Lock()
+	old := t.mounts
+	t.mounts = ns
+	t.mu.Unlock()
+	if old != nil {
+		old.DecRef()
+	}
+}
+
+// newMountNamespace gives the task a copy of its mounts (CLONE_NEWNS).
+// Preconditions: the task shares its root and working directory with nobody.
+func (t *Task) newMountNamespace() {
+	t.setMountNamespace(t.mounts.Clone(t.fs.ctx, false))
+}
