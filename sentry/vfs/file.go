@@ -54,6 +54,9 @@ func NewFile(ops FileOps, path Path, flags, mode uint32, cred *creds.Credentials
 // Flags returns the O_* access mode and status flags.
 func (f *File) Flags() uint32 { return f.flags.Load() }
 
+// Nonblocking reports whether O_NONBLOCK is set.
+func (f *File) Nonblocking() bool { return f.Flags()&linux.O_NONBLOCK != 0 }
+
 // SetFlags changes what F_SETFL may change: O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK. fd is the
 // descriptor that signals will name.
 func (f *File) SetFlags(c Caller, flags uint32, fd int32) error {

@@ -163,3 +163,41 @@ func realCreds(c Caller) Caller {
 	}
 	return asReal{c, cr}
 }
+
+// InitOwner returns owner, group and mode of a file that c makes in dir: it belongs to the caller's fsuid and
+// fsgid, or to dir's group if that has S_ISGID (Linux's inode_init_owner).
+func InitOwner(c Caller, dir *Inode, mode uint32) (creds.UID, creds.GID, uint32) {
+	cr := c.Creds()
+	a := dir.Attr()
+	if a.Mode&linux.S_ISGID == 0 {
+		return cr.FSUID, cr.FSGID, mode
+	}
+	if mode&linux.S_IFMT == linux.S_IFDIR {
+		mode |= linux.S_ISGID
+	} else if mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP && !cr.InGroup(a.GID) && !cr.Has(linux.CAP_FSETID) {
+		mode &^= linux.S_ISGID
+	}
+	return cr.FSUID, a.GID, mode
+}
+
+// Apply makes the change in a, but for the size.
+func (s *SetAttr) Apply(a *Attr) {
+	if s.Mask&SetMode != 0 {
+		a.Mode = a.Mode&linux.S_IFMT | s.Mode&linux.S_IALLUGO
+	}
+	if s.Mask&SetUID != 0 {
+		a.UID = s.UID
+	}
+	if s.Mask&SetGID != 0 {
+		a.GID = s.GID
+	}
+	if s.Mask&SetAtime != 0 {
+		a.Atime = s.Atime
+	}
+	if s.Mask&SetMtime != 0 {
+		a.Mtime = s.Mtime
+	}
+	if s.Mask&SetCtime != 0 {
+		a.Ctime = s.Ctime
+	}
+}

@@ -1,0 +1,308 @@
+package fstest
+
+import (
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+)
+
+// host runs scripts on a directory of the host, on a thread of its own: user changes the thread's
+// fsuid and fsgid, with which the kernel also takes the capabilities for files away.
+//
+// Contract: every pointer given to a system call is derived in the call's argument list
+// from a slice that stays in use until it returns.
+type host struct {
+	t   *testing.T
+	dir int
+}
+
+// newHost locks the goroutine to its thread until the test ends.
+func newHost(t *testing.T) *host {
+	runtime.LockOSThread()
+	dir, err := os.MkdirTemp("/dev/shm", "fstest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Open(dir, syscall.O_DIRECTORY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// Root's own groups must not help a user.
+	h := &host{t, fd}
+	h.call(linux.SYS_UNSHARE, linux.CLONE_FS)
+	h.call(linux.SYS_FCHDIR, uintptr(fd))
+	h.call(linux.SYS_UMASK, 0)
+	t.Cleanup(func() {
+		h.user(0)
+		syscall.Close(fd)
+		os.RemoveAll(dir)
+		// The thread dies with the goroutine, as it has a working directory of its own.
+	})
+	return h
+}
+
+func (h *host) call(nr uintptr, args ...uintptr) (uintptr, error) {
+	var a [6]uintptr
+	copy(a[:], args)
+	r, _, e := syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+	if e != 0 {
+		return r, errno.Errno(e)
+	}
+	return r, nil
+}
+
+const cwd = ^uintptr(99) // AT_FDCWD
+
+// cstr returns a NUL-terminated copy.
+func cstr(s string) *byte { return &append([]byte(s), 0)[0] }
+
+func (h *host) path1(nr uintptr, p string, args ...uintptr) error {
+	b := cstr(p)
+	_, err := h.call(nr, append([]uintptr{cwd, uintptr(unsafe.Pointer(b))}, args...)...)
+	runtime.KeepAlive(b)
+	return err
+}
+
+func (h *host) user(id uint32) {
+	h.call(linux.SYS_SETFSGID, uintptr(id))
+	h.call(linux.SYS_SETFSUID, uintptr(id))
+	var set [32]uint32
+	n := 0
+	if id == 0 {
+		n = 0
+	}
+	h.call(linux.SYS_SETGROUPS, uintptr(n), uintptr(unsafe.Pointer(&set[0])))
+}
+
+func (h *host) umask(m uint32) { h.call(linux.SYS_UMASK, uintptr(m)) }
+func (h *host) mkdir(p string, mode uint32) error {
+	return h.path1(linux.SYS_MKDIRAT, p, uintptr(mode))
+}
+func (h *host) mknod(p string, mode uint32, rdev uint64) error {
+	return h.path1(linux.SYS_MKNODAT, p, uintptr(mode), uintptr(rdev))
+}
+func (h *host) symlink(target, p string) error {
+	b, t := cstr(p), cstr(target)
+	_, err := h.call(linux.SYS_SYMLINKAT, uintptr(unsafe.Pointer(t)), cwd, uintptr(unsafe.Pointer(b)))
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(t)
+	return err
+}
+func (h *host) link(a, b string, follow bool) error {
+	f := uintptr(0)
+	if follow {
+		f = linux.AT_SYMLINK_FOLLOW
+	}
+	x, y := cstr(a), cstr(b)
+	_, err := h.call(linux.SYS_LINKAT, cwd, uintptr(unsafe.Pointer(x)), cwd, uintptr(unsafe.Pointer(y)), f)
+	runtime.KeepAlive(x)
+	runtime.KeepAlive(y)
+	return err
+}
+func (h *host) unlink(p string) error { return h.path1(linux.SYS_UNLINKAT, p, 0) }
+func (h *host) rmdir(p string) error  { return h.path1(linux.SYS_UNLINKAT, p, linux.AT_REMOVEDIR) }
+func (h *host) rename(a, b string, flags uint32) error {
+	x, y := cstr(a), cstr(b)
+	_, err := h.call(linux.SYS_RENAMEAT2, cwd, uintptr(unsafe.Pointer(x)), cwd, uintptr(unsafe.Pointer(y)), uintptr(flags))
+	runtime.KeepAlive(x)
+	runtime.KeepAlive(y)
+	return err
+}
+
+func (h *host) open(p string, flags, mode uint32) (int, error) {
+	b := cstr(p)
+	fd, err := h.call(linux.SYS_OPENAT, cwd, uintptr(unsafe.Pointer(b)), uintptr(flags|linux.O_CLOEXEC), uintptr(mode))
+	runtime.KeepAlive(b)
+	return int(fd), err
+}
+
+func (h *host) linkfd(fd int, p string) error {
+	e, b := cstr(""), cstr(p)
+	_, err := h.call(linux.SYS_LINKAT, uintptr(fd), uintptr(unsafe.Pointer(e)), cwd, uintptr(unsafe.Pointer(b)), linux.AT_EMPTY_PATH)
+	runtime.KeepAlive(e)
+	runtime.KeepAlive(b)
+	return err
+}
+
+func (h *host) close(fd int) { syscall.Close(fd) }
+
+func (h *host) io(nr uintptr, fd int, b []byte, off int64) (int, error) {
+	b = append(b, 0) // never empty
+	n, err := h.call(nr, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)-1), uintptr(off))
+	runtime.KeepAlive(b)
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}
+
+func (h *host) read(fd, n int) (string, error) {
+	b := make([]byte, n, n+1)
+	m, err := h.io(linux.SYS_READ, fd, b, 0)
+	return string(b[:m]), err
+}
+
+func (h *host) pread(fd, n int, off int64) (string, error) {
+	b := make([]byte, n, n+1)
+	m, err := h.io(linux.SYS_PREAD64, fd, b, off)
+	return string(b[:m]), err
+}
+
+func (h *host) write(fd int, s string) (int, error) {
+	return h.io(linux.SYS_WRITE, fd, []byte(s), 0)
+}
+
+func (h *host) pwrite(fd int, s string, off int64) (int, error) {
+	return h.io(linux.SYS_PWRITE64, fd, []byte(s), off)
+}
+
+func (h *host) lseek(fd int, off int64, whence int) (int64, error) {
+	r, err := h.call(linux.SYS_LSEEK, uintptr(fd), uintptr(off), uintptr(whence))
+	return int64(r), err
+}
+
+func (h *host) truncate(p string, n int64) error {
+	b := cstr(p)
+	_, err := h.call(linux.SYS_TRUNCATE, uintptr(unsafe.Pointer(b)), uintptr(n))
+	runtime.KeepAlive(b)
+	return err
+}
+
+func (h *host) ftruncate(fd int, n int64) error {
+	_, err := h.call(linux.SYS_FTRUNCATE, uintptr(fd), uintptr(n))
+	return err
+}
+
+func (h *host) fallocate(fd int, mode uint32, off, n int64) error {
+	_, err := h.call(linux.SYS_FALLOCATE, uintptr(fd), uintptr(mode), uintptr(off), uintptr(n))
+	return err
+}
+
+func (h *host) stat(p string, follow bool) (st linux.Stat, err error) {
+	f := uintptr(0)
+	if !follow {
+		f = linux.AT_SYMLINK_NOFOLLOW
+	}
+	b := make([]byte, st.SizeBytes())
+	err = h.path1(linux.SYS_NEWFSTATAT, p, uintptr(unsafe.Pointer(&b[0])), f)
+	st.UnmarshalBytes(b)
+	return st, err
+}
+
+func (h *host) fstat(fd int) (st linux.Stat, err error) {
+	b := make([]byte, st.SizeBytes())
+	_, err = h.call(linux.SYS_FSTAT, uintptr(fd), uintptr(unsafe.Pointer(&b[0])))
+	st.UnmarshalBytes(b)
+	return st, err
+}
+
+func (h *host) ls(p string) ([]string, error) {
+	fd, err := h.open(p, linux.O_RDONLY|linux.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer syscall.Close(fd)
+	names := []string{}
+	b := make([]byte, 1<<16, 1<<16+1)
+	for {
+		n, err := h.io(linux.SYS_GETDENTS64, fd, b, 0)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			break
+		}
+		for e := b[:n]; len(e) > 0; {
+			l := int(e[16]) | int(e[17])<<8
+			name, _, _ := strings.Cut(string(e[linux.Dirent64HeadSize:l]), "\x00")
+			names = append(names, name)
+			e = e[l:]
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (h *host) readlink(p string) (string, error) {
+	b, buf := cstr(p), make([]byte, 4096)
+	n, err := h.call(linux.SYS_READLINKAT, cwd, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	runtime.KeepAlive(b)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:n]), nil
+}
+
+func (h *host) access(p string, mode uint32) error {
+	return h.path1(linux.SYS_FACCESSAT2, p, uintptr(mode), linux.AT_EACCESS)
+}
+
+func (h *host) chmod(p string, mode uint32) error {
+	return h.path1(linux.SYS_FCHMODAT, p, uintptr(mode))
+}
+
+func (h *host) chown(p string, uid, gid uint32, follow bool) error {
+	f := uintptr(0)
+	if !follow {
+		f = linux.AT_SYMLINK_NOFOLLOW
+	}
+	return h.path1(linux.SYS_FCHOWNAT, p, uintptr(uid), uintptr(gid), f)
+}
+
+func (h *host) utimes(p string, atime, mtime int64) error {
+	ts := [4]int64{atime / 1e9, atime % 1e9, mtime / 1e9, mtime % 1e9}
+	return h.path1(linux.SYS_UTIMENSAT, p, uintptr(unsafe.Pointer(&ts)), 0)
+}
+
+func (h *host) setxattr(p, name, value string, flags uint32) error {
+	b, n, v := cstr(p), cstr(name), cstr(value)
+	_, err := h.call(linux.SYS_SETXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(v)), uintptr(len(value)), uintptr(flags))
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(n)
+	runtime.KeepAlive(v)
+	return err
+}
+
+func (h *host) getxattr(p, name string) (string, error) {
+	b, n, buf := cstr(p), cstr(name), make([]byte, 65536)
+	l, err := h.call(linux.SYS_GETXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(n)
+	if err != nil {
+		return "", err
+	}
+	return string(buf[:l]), nil
+}
+
+func (h *host) listxattr(p string) ([]string, error) {
+	b, buf := cstr(p), make([]byte, 65536)
+	l, err := h.call(linux.SYS_LISTXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	runtime.KeepAlive(b)
+	if err != nil {
+		return nil, err
+	}
+	names := strings.Split(strings.TrimSuffix(string(buf[:l]), "\x00"), "\x00")
+	if l == 0 {
+		names = nil
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (h *host) removexattr(p, name string) error {
+	b, n := cstr(p), cstr(name)
+	_, err := h.call(linux.SYS_REMOVEXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)))
+	runtime.KeepAlive(b)
+	runtime.KeepAlive(n)
+	return err
+}

@@ -1,0 +1,30 @@
+package tmpfs
+
+import (
+	"testing"
+
+	"ringfence/sentry/fs/fstest"
+	"ringfence/sentry/memfile"
+	"ringfence/sentry/vfs"
+	"ringfence/sentry/vfs/vfstest"
+)
+
+func TestTmpfsAnswersLikeLinux(t *testing.T) {
+	mf, err := memfile.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mf.Close()
+	fstest.Run(t, func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
+		v := vfs.New()
+		v.AddType("tmpfs", &FS{Memory: mf, Total: 1 << 30}, true)
+		ns, err := v.NewNamespace(vfstest.Root(), "tmpfs", "none", 0, "mode=755")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v, ns
+	})
+	if n := mf.Stats(); n.InUse != 0 {
+		t.Errorf("pages in use at the end: %+v", n)
+	}
+}
