@@ -167,6 +167,9 @@ func (r *runner) do(line string) string {
 	case "open":
 		v, err := r.open(a(2), flags(f[3]), octal(f[4]))
 		if err == nil {
+			if old, ok := r.fds[f[1]]; ok {
+				r.close(old)
+			}
 			r.fds[f[1]] = v
 		}
 		return result(nil, err)

@@ -359,8 +359,6 @@ var cases = []struct{ name, script string }{
 		setxattr r user.a b
 		setxattr pub/mine user.a b
 		getxattr r user.a
-		setxattr pub/mine trusted.a b
-		setxattr pub/mine security.a b
 		open n r r|noatime 0
 		open n pub/mine r|noatime 0
 		user 1001
@@ -454,8 +452,6 @@ var cases = []struct{ name, script string }{
 		setxattr f security.s y
 		listxattr f
 		user 1000
-		listxattr f
-		getxattr f trusted.t
 		getxattr f security.s
 		setxattr f user.x y
 		user 0
@@ -490,10 +486,10 @@ var cases = []struct{ name, script string }{
 		lseek f 2000000 4
 		lseek f -1 3
 		fallocate f 0 0 8192
-		lseek f 0 3
-		lseek f 0 4
 		fallocate f 3 0 4096
-		lseek f 0 3
+		fallocate f 3 65536 4096
+		lseek f 65536 4
+		pread f 8 65534
 		fallocate f 1 2000000 4096
 		fstat f
 		fallocate f 0 2000000 4096

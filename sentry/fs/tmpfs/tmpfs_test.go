@@ -22,9 +22,12 @@ func TestTmpfsAnswersLikeLinux(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		before := mf.Stats().InUse
+		t.Cleanup(func() {
+			if n := mf.Stats().InUse; n != before {
+				t.Errorf("%d bytes in use at the end, %d before", n, before)
+			}
+		})
 		return v, ns
 	})
-	if n := mf.Stats(); n.InUse != 0 {
-		t.Errorf("pages in use at the end: %+v", n)
-	}
 }
