@@ -44,22 +44,22 @@ type XState struct {
 
 	// MXCSRMask are the bits of MXCSR that may be set.
 	MXCSRMask uint32
+
+	// components holds what CPUID says of each feature: asking is slow in a virtual
+	// machine.
+	components [63]component
 }
+
+type component struct{ offset, size int }
 
 // Component returns where a feature's state lies in the standard format. ok is
 // false if the host lacks the feature.
 func (x *XState) Component(bit int) (offset, size int, ok bool) {
-	if x.HostFeatures&(1<<bit) == 0 {
+	if bit >= len(x.components) || x.HostFeatures&(1<<bit) == 0 {
 		return 0, 0, false
 	}
-	switch bit {
-	case 0:
-		return 0, 160, true
-	case 1:
-		return 160, 256, true
-	}
-	eax, ebx, _, _ := CPUID(0xd, uint32(bit))
-	return int(ebx), int(eax), true
+	c := x.components[bit]
+	return c.offset, c.size, true
 }
 
 // Host returns the extended state that this host's kernel enables.
@@ -74,10 +74,15 @@ var Host = sync.OnceValue(func() *XState {
 		x.HostSize = int(ebx)
 	}
 	x.Features = x.HostFeatures &^ xDynamic
-	for bit := 2; bit < 63; bit++ {
+	x.components[0], x.components[1] = component{0, 160}, component{160, 256}
+	for bit := 2; bit < len(x.components); bit++ {
+		if x.HostFeatures&(1<<bit) == 0 {
+			continue
+		}
+		eax, ebx, _, _ := CPUID(0xd, uint32(bit))
+		x.components[bit] = component{int(ebx), int(eax)}
 		if x.Features&(1<<bit) != 0 {
-			off, size, _ := x.Component(bit)
-			x.Size = max(x.Size, off+size)
+			x.Size = max(x.Size, int(ebx)+int(eax))
 		}
 	}
 	return x

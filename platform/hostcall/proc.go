@@ -22,18 +22,20 @@ const (
 	WNOTHREAD  = unix.WNOTHREAD
 )
 
+// Getcpu returns the CPU that the calling thread runs on.
+func Getcpu() int {
+	cpu, err := getcpu()
+	if err != 0 {
+		return 0
+	}
+	return cpu
+}
+
 // Getpid returns the calling process.
 func Getpid() int32 { return int32(unix.Getpid()) }
 
 // Gettid returns the calling thread. Meaningful while the goroutine is locked to it.
 func Gettid() int32 { return int32(unix.Gettid()) }
-
-// Wait4 waits for a child or traced thread; the Go scheduler goes on meanwhile.
-func Wait4(pid int32, options int) (int32, WaitStatus, error) {
-	var ws WaitStatus
-	n, err := again(func() (int, error) { return unix.Wait4(int(pid), &ws, options, nil) })
-	return int32(n), ws, err
-}
 
 // Kill sends a signal to a process or group (kill(2)).
 func Kill(pid int32, sig int) error { return wrap(unix.Kill(int(pid), syscall.Signal(sig))) }
@@ -76,6 +78,15 @@ func SchedGetaffinity(tid int32) (cpus []int, err error) {
 		}
 	}
 	return cpus, nil
+}
+
+// SchedSetaffinity says on which CPUs a thread may run; 0 is the caller.
+func SchedSetaffinity(tid int32, cpus []int) error {
+	var set unix.CPUSet
+	for _, c := range cpus {
+		set.Set(c)
+	}
+	return wrap(unix.SchedSetaffinity(int(tid), &set))
 }
 
 // SchedYield is sched_yield(2).

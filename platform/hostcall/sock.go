@@ -110,3 +110,15 @@ func parseRights(oob []byte, limit int) []FD {
 	}
 	return fds
 }
+
+// Accept takes a connection from a listening socket; it is closed on exec.
+func Accept(fd FD) (FD, error) {
+	n, err := again(func() (int, error) {
+		n, _, err := unix.Accept4(int(fd), unix.SOCK_CLOEXEC)
+		return n, err
+	})
+	if err != nil {
+		return NoFD, err
+	}
+	return FD(n), nil
+}
