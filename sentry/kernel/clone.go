@@ -406,3 +406,6 @@ func (t *Task) unshareFiles() {
 	t.mu.Unlock()
 	t.k.ReleaseFiles(old)
 }
+
+// defaultTimerSlack is 50 microseconds (PR_SET_TIMERSLACK).
+const defaultTimerSlack = 50000

@@ -9,6 +9,7 @@ import (
 	"ringfence/sentry/fs/epoll"
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/ktime"
+	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/vfs"
 )
@@ -22,6 +23,10 @@ type Config struct {
 	Syscalls *SyscallTable
 	// Tracer is told of system calls (--strace); may be nil.
 	Tracer Tracer
+	// VDSO is mapped into every program; may be nil. Machine is what programs are told
+	// about the CPU.
+	VDSO    *loader.VDSO
+	Machine loader.Machine
 	// Hostname is what uname(2) says at first.
 	Hostname string
 	// CPUs is how many processors guests see; 0 means one.
@@ -39,6 +44,8 @@ type Kernel struct {
 	Timers   *ktime.Manager
 	Syscalls *SyscallTable
 	Tracer   Tracer
+	VDSO     *loader.VDSO
+	Machine  loader.Machine
 	CPUs     int
 	Memory   uint64
 	BootTime int64 // CLOCK_REALTIME when the kernel was made, in nanoseconds
@@ -82,6 +89,8 @@ func New(c Config) *Kernel {
 		Timers:   c.Timers,
 		Syscalls: c.Syscalls,
 		Tracer:   c.Tracer,
+		VDSO:     c.VDSO,
+		Machine:  c.Machine,
 		CPUs:     max(c.CPUs, 1),
 		Memory:   c.Memory,
 		UserNS:   &creds.UserNamespace{},

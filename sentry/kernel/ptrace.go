@@ -36,3 +36,5 @@ func (t *Task) traceChildLocked(n *Task, a *CloneArgs, event int)               
 func (t *Task) releaseTraceesLocked()                                           {}
 func (t *Task) unlinkTracerLocked()                                             {}
 func (t *Task) tracedByOtherLocked() bool                                       { return false }
+func (t *Task) traceExec()                                                      {}
+func (t *Task) traceLeaderChange(old *PID)                                      {}

@@ -17,8 +17,8 @@ type lastFault struct {
 func (t *Task) run() {
 	defer t.k.tasks.Done()
 	t.cpu.enter(t, phaseSystem)
-	if t.traceStart() {
-		t.pending.Store(true)
+	if t.setTID != 0 {
+		t.CopyOutUint32(t.setTID, uint32(t.TID()))
 	}
 	for !t.dying {
 		// The one place where signals are delivered, calls restarted, stops and

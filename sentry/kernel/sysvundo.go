@@ -5,3 +5,4 @@ type undoList struct{}
 
 func (t *Task) shareUndo(with *Task) {}
 func (t *Task) dropUndo()            {}
+func (t *Task) dropUndoOfMM()        {}

@@ -33,8 +33,8 @@ type Session interface {
 	Terminal() *PTY
 	// SetTerminal makes p the controlling terminal, nil for none.
 	SetTerminal(p *PTY)
-	// HungUp says that the controlling terminal is gone: the leader gets SIGHUP and
-	// SIGCONT, and when it ends, so does foreground (which may be nil).
+	// HungUp says that the controlling terminal is gone (SetTerminal(nil) was called): the
+	// leader gets SIGHUP and SIGCONT, and when it ends, so does foreground (which may be nil).
 	HungUp(foreground Group)
 }
 
@@ -145,3 +145,7 @@ func (p *PTY) Foreground() (Session, Group) {
 	defer p.mu.Unlock()
 	return p.session, p.foreground
 }
+
+// Acquire makes p the controlling terminal of proc, a session leader without one, taking it from
+// another session if need be: how a sandbox's first process gets its terminal.
+func (p *PTY) Acquire(proc Process) error { return p.acquire(proc, true) }
