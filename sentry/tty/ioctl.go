@@ -107,6 +107,7 @@ func (p *PTY) Hangup() {
 	p.events.master |= pollAll
 	p.unlock()
 	if s != nil {
+		s.SetTerminal(nil)
 		s.HungUp(g)
 	}
 }

@@ -201,6 +201,7 @@ func (p *PTY) closeMaster() {
 		p.timers.Stop(&p.timer)
 	}
 	if s != nil {
+		s.SetTerminal(nil)
 		s.HungUp(g)
 	}
 }
