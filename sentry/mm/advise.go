@@ -204,20 +204,23 @@ func (m *MM) adviseFlags(start, end uint64, advice int32) error {
 
 // adviseRemove frees the part of the file that is mapped (MADV_REMOVE).
 func (m *MM) adviseRemove(start, end uint64) error {
+	holes := false
 	for start < end {
 		m.mapMu.RLock()
-		v, ok := m.vmas.Find(start)
-		if !ok {
+		v, ok := m.vmas.Next(start)
+		if !ok || v.Start >= end {
 			m.mapMu.RUnlock()
 			return errno.ENOMEM
 		}
+		holes = holes || v.Start > start
 		v = v.Clip(start, end)
+		start = v.End
 		puncher, can := v.V.mappable().(holePuncher)
 		switch {
 		case v.V.flags&FlagLocked != 0, v.V.mappable() == nil:
 			m.mapMu.RUnlock()
 			return errno.EINVAL
-		case !v.V.shared || v.V.prot&platform.Write == 0:
+		case !v.V.mayWriteShared():
 			m.mapMu.RUnlock()
 			return errno.EACCES
 		case !can:
@@ -231,7 +234,9 @@ func (m *MM) adviseRemove(start, end uint64) error {
 		if err != nil {
 			return err
 		}
-		start += c.n
+	}
+	if holes {
+		return errno.ENOMEM
 	}
 	return nil
 }
@@ -246,7 +251,7 @@ func (m *MM) populateAccess(start, end uint64, access platform.Prot) error {
 			m.mapMu.RUnlock()
 			return errno.ENOMEM
 		}
-		if !v.V.allows(access) {
+		if v.V.prot&access == 0 { // a page that can only be written is not to be read here
 			m.mapMu.RUnlock()
 			return errno.EINVAL
 		}

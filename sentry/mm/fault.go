@@ -16,7 +16,8 @@ const (
 	// sequence.
 	anonWindow    = 64 << 10
 	anonWindowMax = 2 << 20
-	// Copies of shared pages.
+	// Copies of shared pages. For a private mapping of a file it is left open whether
+	// it shows later changes of the file (mmap(2)): pages copied early do not.
 	copyWindow = 32 << 10
 	// Pages that become exclusive again without a copy.
 	reuseWindow = 1 << 20
@@ -258,7 +259,7 @@ func (m *MM) takeOver(e ptEntry, page uint64) ptEntry {
 
 // copyPages gives the address space copies of pages around page.
 func (m *MM) copyPages(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
-	old := e.Clip(page&^(copyWindow-1), page&^(copyWindow-1)+copyWindow)
+	old := e.Clip(page&^(m.copyWindow-1), page&^(m.copyWindow-1)+m.copyWindow)
 	if e.V.owned {
 		// Leave out what needs no copy.
 		start, end := page, page+addr.PageSize

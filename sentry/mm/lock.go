@@ -53,13 +53,14 @@ func (m *MM) Mlock(a addr.Addr, n uint64, onFault bool) error {
 	if err != nil || start == end {
 		return err
 	}
-	if err := m.populate(addr.Range{Start: addr.Addr(start), End: addr.Addr(end)}); err != nil {
-		if _, ok := err.(FaultError); ok {
-			return errno.ENOMEM // __mlock_posix_error_return
-		}
-		return err
+	err = m.populate(addr.Range{Start: addr.Addr(start), End: addr.Addr(end)}, true)
+	switch err.(type) {
+	case nil:
+		return nil
+	case FaultError:
+		return errno.ENOMEM // __mlock_posix_error_return
 	}
-	return nil
+	return errno.EAGAIN
 }
 
 // Munlock undoes Mlock (munlock(2)).
@@ -113,7 +114,7 @@ func (m *MM) Mlockall(flags uint32) error {
 	}
 	m.mapMu.Unlock()
 	for _, v := range all {
-		m.populate(rangeOf(v)) // as Linux: failure is no error
+		m.populate(rangeOf(v), false)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (m *MM) Map(o MapOpts) (addr.Addr, error) {
 	g.drop()
 	if err == nil && (o.Populate || o.Locked) {
 		n, _ := addr.PageRoundUp(o.Length)
-		m.populate(addr.Range{Start: a, End: a + addr.Addr(n)}) // as Linux: failure is no error
+		m.populate(addr.Range{Start: a, End: a + addr.Addr(n)}, false)
 	}
 	return a, err
 }
@@ -242,7 +242,7 @@ func (m *MM) Brk(a addr.Addr) addr.Addr {
 	m.mapMu.Unlock()
 	g.drop()
 	if !grown.Empty() {
-		m.populate(grown)
+		m.populate(grown, false)
 	}
 	return end
 }
@@ -290,11 +290,12 @@ func (m *MM) brkLocked(a addr.Addr, g *garbage) (end addr.Addr, grown addr.Range
 	return a, grown
 }
 
-// populate faults r in as far as its protection allows (mm_populate of mm/gup.c).
-func (m *MM) populate(r addr.Range) error {
+// populate faults r in. If strict it stops at the first error, else it goes on with
+// the next mapping (mm_populate of mm/gup.c).
+func (m *MM) populate(r addr.Range, strict bool) error {
 	for a := r.Start; a < r.End; {
 		next, err := m.populateAt(a, r.End)
-		if err != nil {
+		if err != nil && (strict || next <= a) {
 			return err
 		}
 		a = next
@@ -302,7 +303,8 @@ func (m *MM) populate(r addr.Range) error {
 	return nil
 }
 
-// populateAt faults in the page at a and returns where to go on.
+// populateAt faults in the page at a and returns where to go on: after an error at the
+// end of the mapping, if there is one.
 func (m *MM) populateAt(a, end addr.Addr) (addr.Addr, error) {
 	m.mapMu.RLock()
 	defer m.mapMu.RUnlock()
@@ -314,11 +316,11 @@ func (m *MM) populateAt(a, end addr.Addr) (addr.Addr, error) {
 	if v.V.prot&platform.Write != 0 && !v.V.shared {
 		access = platform.Write
 	}
-	if !v.V.allows(access) || v.V.flags&FlagLockOnFault != 0 {
+	if v.V.flags&FlagLockOnFault != 0 {
 		return addr.Addr(v.End), nil
 	}
 	if err := m.faultIn(v, a, access, bySentry); err != nil {
-		return 0, err
+		return addr.Addr(v.End), err
 	}
 	m.pageMu.RLock()
 	defer m.pageMu.RUnlock()

@@ -29,6 +29,8 @@ type MM struct {
 	as       platform.AddressSpace
 	user     addr.Range // what may be mapped
 
+	copyWindow uint64 // immutable: how much a copy on write copies, in bytes
+
 	users atomic.Int32
 
 	mapMu     sync.RWMutex
@@ -67,7 +69,7 @@ func New(p platform.Platform, mf *memfile.File) (*MM, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MM{platform: p, mf: mf, as: as, user: userRange(p)}
+	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), copyWindow: copyWindow}
 	m.users.Store(1)
 	m.exclEpoch, m.hostEpoch = epochs.Add(1), epochs.Add(1)
 	m.limits = Limits{linux.RLIM_INFINITY, linux.RLIM_INFINITY, 8 << 20, linux.RLIM_INFINITY}

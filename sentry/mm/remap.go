@@ -13,7 +13,7 @@ func (m *MM) Remap(o RemapOpts) (addr.Addr, error) {
 	m.mapMu.Unlock()
 	g.drop()
 	if err == nil && !fill.Empty() {
-		m.populate(fill)
+		m.populate(fill, false)
 	}
 	return a, err
 }
