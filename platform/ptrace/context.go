@@ -24,6 +24,8 @@ type context struct {
 	// locked says that Switch tied the goroutine to its host thread. Owner only.
 	locked bool
 
+	place placement
+
 	// kicked is an interrupt that no Switch has reported. running says that a Switch
 	// is past the point where it looks at kicked without being signaled.
 	kicked, running atomic.Bool
@@ -71,12 +73,14 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 // in t.regs.
 func (c *context) run(t *thread) (platform.Event, error) {
 	for {
+		c.place.beforeRun()
 		if err := t.resume(hostcall.PTRACE_SYSEMU, 0); err != nil {
 			// A stopped thread can't be resumed only if it was killed.
 			t.wait()
 			return platform.Event{}, errDead
 		}
 		ws, err := t.wait()
+		c.place.afterRun(t)
 		if err != nil {
 			return platform.Event{}, err
 		}
@@ -131,7 +135,11 @@ func (c *context) setThread(t *thread) {
 	c.thread = t
 	c.mu.Unlock()
 	if old != nil {
+		c.place.drop(old)
 		old.end()
+	}
+	if t != nil {
+		c.place.adopt(t)
 	}
 }
 
@@ -177,6 +185,7 @@ func (c *context) SetFPU(f arch.FPUState) error {
 func (c *context) Release() {
 	c.setThread(nil)
 	if c.locked {
+		c.place.release()
 		runtime.UnlockOSThread()
 		c.locked = false
 	}

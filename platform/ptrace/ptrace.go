@@ -16,6 +16,7 @@
 // Lock order:
 //
 //	context.mu
+//	keeper.mu
 //	addressSpace.probeMu
 //	  locks of package stub
 package ptrace
@@ -35,6 +36,7 @@ import (
 // Platform implements platform.Platform.
 type Platform struct {
 	factory *stub.Factory
+	keeper  *keeper // nil on a single CPU
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -49,7 +51,7 @@ func New() (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{factory: f}, nil
+	return &Platform{factory: f, keeper: newKeeper()}, nil
 }
 
 // Name implements platform.Platform.
@@ -70,12 +72,17 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
 }
 
 // NewContext implements platform.Platform.
-func (*Platform) NewContext() platform.Context {
-	return &context{fpu: arch.NewFPUState()}
+func (p *Platform) NewContext() platform.Context {
+	return &context{fpu: arch.NewFPUState(), place: placement{keeper: p.keeper, cpu: anywhere}}
 }
 
 // Close implements platform.Platform.
-func (p *Platform) Close() { p.factory.Close() }
+func (p *Platform) Close() {
+	if p.keeper != nil {
+		p.keeper.close()
+	}
+	p.factory.Close()
+}
 
 // addressSpace implements platform.AddressSpace by a stub process.
 type addressSpace struct {

@@ -30,12 +30,13 @@ type Process struct {
 	// works, which is as long as a host call of ours would take.
 	mu      sync.Mutex
 	dead    bool
+	cpu     int                // CPU that the mapper is confined to, or -1
 	threads map[int32]struct{} // guest threads that nobody has waited for yet
 }
 
 // newProcess makes what a mapper and the sentry share. The host process comes later.
 func newProcess() (*Process, error) {
-	p := &Process{result: hostcall.NoFD, event: hostcall.NoFD, threads: map[int32]struct{}{}}
+	p := &Process{result: hostcall.NoFD, event: hostcall.NoFD, threads: map[int32]struct{}{}, cpu: -1}
 	var err error
 	if p.result, err = hostcall.MemfdCreate("control", hostcall.MFD_CLOEXEC); err == nil {
 		if err = hostcall.Ftruncate(p.result, controlSize); err == nil {
@@ -141,6 +142,7 @@ func (p *Process) doLocked(orders ...order) (int32, error) {
 		at = at[orderSize:]
 	}
 	le.PutUint32(p.control[ctlCount:], uint32(len(orders)))
+	p.comeNearLocked()
 	seq := atomic.AddUint32(p.seq, 1)
 	hostcall.FutexWake(p.seq, 1)
 	n, err := p.await(seq)
@@ -153,11 +155,20 @@ func (p *Process) doLocked(orders ...order) (int32, error) {
 	return n, nil
 }
 
+// comeNearLocked confines the mapper to our CPU. We are about to wait for it, and to get
+// another CPU out of its sleep takes longer than the orders. p.mu is held.
+func (p *Process) comeNearLocked() {
+	if cpu := hostcall.Getcpu(); cpu != p.cpu && p.pid > 0 {
+		p.cpu = cpu
+		hostcall.SchedSetaffinity(p.pid, []int{cpu})
+	}
+}
+
 const (
 	// senderSpins is how often the sentry asks for the result before it sleeps, each
 	// time costing a host call of about 0.1 us; mapperSpins how often a mapper looks
 	// for orders before it does.
-	senderSpins = 30
+	senderSpins = 0
 	mapperSpins = 0
 
 	// patience is after what time without an answer the sentry sees whether somebody
