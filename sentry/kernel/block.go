@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"math"
 	"time"
 
 	"ringfence/abi/errno"
@@ -25,6 +26,17 @@ type blocker struct {
 }
 
 func newBlocker() blocker { return blocker{token: make(chan struct{}, 1)} }
+
+// DeadlineAfter returns the deadline for BlockUntil that is ns nanoseconds away.
+func (k *Kernel) DeadlineAfter(ns int64) int64 {
+	now := k.Monotonic()
+	if d := now + max(ns, 0); d > now {
+		return d
+	} else if ns <= 0 {
+		return now
+	}
+	return math.MaxInt64
+}
 
 // Wake makes the current Block return, or the next one.
 func (b *blocker) wake() {
