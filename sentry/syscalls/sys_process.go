@@ -63,10 +63,7 @@ func clone(t *kernel.Task, c *kernel.CloneArgs) (uint64, error) {
 
 func sysClone3(t *kernel.Task, a *arch.Args) (uint64, error) {
 	var args linux.CloneArgs
-	if a[1].Size() < linux.CLONE_ARGS_SIZE_VER0 {
-		return 0, errno.EINVAL
-	}
-	if err := copyInExtensible(t, a[0].Addr(), a[1].Size(), &args); err != nil {
+	if err := copyInExtensible(t, a[0].Addr(), a[1].Size(), linux.CLONE_ARGS_SIZE_VER0, &args); err != nil {
 		return 0, err
 	}
 	const known = linux.CLONE_CLEAR_SIGHAND | linux.CLONE_INTO_CGROUP | (1<<32 - 1)
