@@ -111,8 +111,6 @@ func (r *Registers) PushSignalFrame(st Stack, f *SignalFrame) error {
 	if onAlt && !f.AltStack.Contains(base) {
 		return errno.EFAULT
 	}
-	// The frame and the FPU state in one piece: they are at most 71 bytes apart, and
-	// the gap belongs to the stack's free part.
 	if base >= userTop || fpu < base || fpu+addr.Addr(len(f.FPU)+4) > userTop {
 		return errno.EFAULT
 	}
@@ -122,9 +120,9 @@ func (r *Registers) PushSignalFrame(st Stack, f *SignalFrame) error {
 	if !f.HasInfo {
 		n = frameInfo
 	}
-	// Linux leaves the reserved words of sigcontext and the siginfo that nobody
-	// asked for as they were on the stack.
-	for _, part := range [][2]int{{0, frameContext + scReserved}, {frameMask, n}} {
+	// Linux leaves padding, the reserved words of sigcontext and the siginfo that
+	// nobody asked for as they were on the stack.
+	for _, part := range [][2]int{{0, frameUC + 28}, {frameUC + 32, frameContext + scReserved}, {frameMask, n}} {
 		if _, err := st.CopyOut(base+addr.Addr(part[0]), head[part[0]:part[1]]); err != nil {
 			return errno.EFAULT
 		}
