@@ -40,6 +40,20 @@ type refusal struct {
 // families are the lines of all files of the package.
 var families = [][]line{
 	processCalls,
+	rwCalls,
+	openCalls,
+	statCalls,
+	nameiCalls,
+	dirCalls,
+	attrCalls,
+	signalCalls,
+	pipeCalls,
+	spliceCalls,
+	epollCalls,
+	pollCalls,
+	eventfdCalls,
+	timerfdCalls,
+	timeCalls,
 }
 
 // Table returns the table of system calls. It panics if two lines claim one number.

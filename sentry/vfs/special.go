@@ -22,3 +22,20 @@ type OpenWaiter interface {
 type FileIdentity interface {
 	IdentityName(f *File) string
 }
+
+// IOTimer is a FileOps whose reads and writes wait a limited time (SO_RCVTIMEO and SO_SNDTIMEO
+// of socket(7)).
+type IOTimer interface {
+	// IOTimeout returns how long to wait in nanoseconds, 0 for as long as it takes.
+	IOTimeout(f *File, write bool) int64
+}
+
+// Deadline returns until when a read or write that begins at now may wait, 0 for as long as it takes.
+func (f *File) Deadline(now int64, write bool) int64 {
+	if t, ok := f.Ops.(IOTimer); ok {
+		if d := t.IOTimeout(f, write); d > 0 {
+			return now + d
+		}
+	}
+	return 0
+}
