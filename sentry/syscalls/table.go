@@ -54,6 +54,7 @@ var families = [][]line{
 	eventfdCalls,
 	timerfdCalls,
 	timeCalls,
+	mmCalls,
 }
 
 // Table returns the table of system calls. It panics if two lines claim one number.
