@@ -86,6 +86,9 @@ func (f *File) Inode() *Inode { return f.Path.Dentry.Inode() }
 // IncRef takes a reference.
 func (f *File) IncRef() { f.refs.Add(1) }
 
+// Refs returns the number of references, for whoever looks for files that only files refer to.
+func (f *File) Refs() int64 { return f.refs.Load() }
+
 // DecRef drops a reference; the last one releases the file.
 func (f *File) DecRef() {
 	switch r := f.refs.Add(-1); {

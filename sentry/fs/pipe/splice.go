@@ -19,21 +19,20 @@ type fileSide struct {
 
 func (s *fileSide) fill(dst []byte) (int, error) {
 	seq := usermem.FromBytes(dst)
-	n, err := s.f.Ops.Read(s.c, s.f, &seq, s.at(), 0)
-	return s.moved(n, err)
+	if s.off != nil {
+		n, err := s.f.PRead(s.c, &seq, *s.off, 0)
+		return s.moved(n, err)
+	}
+	return s.moved(s.f.Read(s.c, &seq, 0))
 }
 
 func (s *fileSide) take(src []byte) (int, error) {
 	seq := usermem.FromBytes(src)
-	n, err := s.f.Ops.Write(s.c, s.f, &seq, s.at(), 0)
-	return s.moved(n, err)
-}
-
-func (s *fileSide) at() int64 {
-	if s.off == nil {
-		return 0
+	if s.off != nil {
+		n, err := s.f.PWrite(s.c, &seq, *s.off, 0)
+		return s.moved(n, err)
 	}
-	return *s.off
+	return s.moved(s.f.Write(s.c, &seq, 0))
 }
 
 func (s *fileSide) moved(n int, err error) (int, error) {

@@ -1,0 +1,51 @@
+package unix
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ProcText returns /proc/net/unix as ns shows it.
+func (fs *FS) ProcText(ns *Namespace) string {
+	fs.mu.Lock()
+	var all []*Socket
+	for s := range fs.all {
+		if s.ns == ns {
+			all = append(all, s)
+		}
+	}
+	fs.mu.Unlock()
+	slices.SortFunc(all, func(a, b *Socket) int { return cmp.Compare(a.id, b.id) })
+	var out strings.Builder
+	out.WriteString("Num       RefCount Protocol Flags    Type St Inode Path\n")
+	for _, s := range all {
+		_, inode := s.File()
+		s.mu.Lock()
+		flags, st := 0, 1 // SS_UNCONNECTED
+		switch s.state {
+		case listening:
+			flags = 0x10000 // __SO_ACCEPTCON
+		case connected:
+			st = 3
+		}
+		if inode == 0 {
+			st = 2 // SS_CONNECTING: not yet accepted
+		}
+		name := ""
+		if s.addr != nil {
+			name = " " + s.addr.String()
+		}
+		s.mu.Unlock()
+		fmt.Fprintf(&out, "%016x: %08X %08X %08X %04X %02X %5d%s\n", 0, 2, 0, flags, s.typ, st, inode, name)
+	}
+	return out.String()
+}
+
+// Count returns how many sockets there are, for /proc/net/sockstat.
+func (fs *FS) Count() int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return len(fs.all)
+}

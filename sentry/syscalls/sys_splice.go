@@ -1,0 +1,258 @@
+package syscalls
+
+import (
+	"ringfence/abi/addr"
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/platform/arch"
+	"ringfence/sentry/base/wait"
+	"ringfence/sentry/fs/pipe"
+	"ringfence/sentry/kernel"
+	"ringfence/sentry/usermem"
+	"ringfence/sentry/vfs"
+)
+
+var spliceCalls = []line{
+	{linux.SYS_SPLICE, "splice", sysSplice, kernel.Full, "SPLICE_F_NONBLOCK SPLICE_F_MOVE SPLICE_F_MORE SPLICE_F_GIFT", "bytes are copied"},
+	{linux.SYS_TEE, "tee", sysTee, kernel.Full, "SPLICE_F_NONBLOCK", "bytes are copied"},
+	{linux.SYS_VMSPLICE, "vmsplice", sysVmsplice, kernel.Full, "SPLICE_F_NONBLOCK SPLICE_F_GIFT", "bytes are copied"},
+}
+
+const spliceFlags = linux.SPLICE_F_MOVE | linux.SPLICE_F_NONBLOCK | linux.SPLICE_F_MORE | linux.SPLICE_F_GIFT
+
+// maxSplice bounds one step of a splice.
+const maxSplice = pipe.MaxSize
+
+// filePair returns the files that a splice or tee reads and writes.
+func filePair(t *kernel.Task, in, out int32) (from, to *vfs.File, err error) {
+	if from, err = t.GetFile(in); err != nil {
+		return nil, nil, err
+	}
+	if to, err = t.GetFile(out); err != nil {
+		from.DecRef()
+		return nil, nil, err
+	}
+	if from.Readable() != nil || to.Writable() != nil {
+		from.DecRef()
+		to.DecRef()
+		return nil, nil, errno.EBADF
+	}
+	return from, to, nil
+}
+
+// blockOnPair calls op until it returns something other than EAGAIN, sleeping until from may
+// be readable or to writable.
+func blockOnPair(t *kernel.Task, from, to *vfs.File, op func() error) error {
+	in := wait.Entry{Waiter: t, Mask: wait.In | wait.RdNorm | wait.Always}
+	out := wait.Entry{Waiter: t, Mask: wait.Out | wait.WrNorm | wait.Always}
+	if q := from.Queue(); q != nil {
+		q.Register(&in)
+		defer q.Unregister(&in)
+	}
+	if q := to.Queue(); q != nil {
+		q.Register(&out)
+		defer q.Unregister(&out)
+	}
+	for {
+		if err := op(); err != errno.EAGAIN {
+			return err
+		}
+		if err := t.Block(); err != nil {
+			return err
+		}
+	}
+}
+
+func sysSplice(t *kernel.Task, a *arch.Args) (uint64, error) {
+	size, flags := a[4].Size(), a[5].Uint()
+	if flags&^spliceFlags != 0 {
+		return 0, errno.EINVAL
+	}
+	if size == 0 {
+		return 0, nil
+	}
+	from, to, err := filePair(t, a[0].Int(), a[2].Int())
+	if err != nil {
+		return 0, err
+	}
+	defer from.DecRef()
+	defer to.DecRef()
+	src, dst := pipe.Of(from), pipe.Of(to)
+	offIn, offOut := a[1].Addr(), a[3].Addr()
+	if src != nil && offIn != 0 || dst != nil && offOut != 0 {
+		return 0, errno.ESPIPE
+	}
+	n := int(min(size, maxSplice))
+	nonblock := flags&linux.SPLICE_F_NONBLOCK != 0
+	switch {
+	case src != nil && dst != nil:
+		if src == dst {
+			return 0, errno.EINVAL
+		}
+		packet := to.Flags()&linux.O_DIRECT != 0
+		nonblock = nonblock || from.Nonblocking() || to.Nonblocking()
+		return transferPipes(t, from, to, nonblock, func() (int, error) {
+			m, _, err := pipe.Splice(src, dst, n, packet)
+			return m, err
+		})
+	case src != nil:
+		return spliceFile(t, to, offOut, true, func(off *int64) (m int, err error) {
+			err = spliceStep(t, from, to, nonblock, func() (ofPipe bool, err error) {
+				m, ofPipe, err = src.DrainTo(t, to, off, n)
+				return ofPipe, err
+			}, from)
+			return m, err
+		})
+	case dst != nil:
+		packet := to.Flags()&linux.O_DIRECT != 0
+		return spliceFile(t, from, offIn, false, func(off *int64) (m int, err error) {
+			err = spliceStep(t, from, to, nonblock, func() (ofPipe bool, err error) {
+				m, ofPipe, err = dst.FillFrom(t, from, off, n, packet)
+				return ofPipe, err
+			}, to)
+			return m, err
+		})
+	}
+	return 0, errno.EINVAL
+}
+
+// spliceStep runs op, which tells by EAGAIN that it would wait, and whether for the pipe or for
+// the other file: SPLICE_F_NONBLOCK is about the pipe, the other file has its O_NONBLOCK.
+func spliceStep(t *kernel.Task, from, to *vfs.File, nonblock bool, op func() (ofPipe bool, err error), pipeFile *vfs.File) error {
+	other := from
+	if other == pipeFile {
+		other = to
+	}
+	var final error
+	err := blockOnPair(t, from, to, func() error {
+		ofPipe, err := op()
+		if err == errno.EAGAIN {
+			if nonblock || ofPipe && pipeFile.Nonblocking() || !ofPipe && other.Nonblocking() {
+				final = err
+				return nil
+			}
+		}
+		return err
+	})
+	if final != nil {
+		err = final
+	}
+	return raiseSigpipe(t, err)
+}
+
+// raiseSigpipe sends the caller SIGPIPE if err says that nobody reads.
+func raiseSigpipe(t *kernel.Task, err error) error {
+	if err == errno.EPIPE {
+		t.SignalSelf(linux.SIGPIPE)
+	}
+	return err
+}
+
+// spliceFile runs move with the position of the file that is not a pipe: the one at offAddr, or
+// the file's own, or none.
+func spliceFile(t *kernel.Task, f *vfs.File, offAddr addr.Addr, write bool, move func(off *int64) (int, error)) (uint64, error) {
+	seekable := f.Mode&vfs.FModeSeek != 0
+	if write && f.Flags()&linux.O_APPEND != 0 {
+		return 0, errno.EINVAL
+	}
+	if offAddr == 0 {
+		if !seekable {
+			n, err := move(nil)
+			return uint64(n), err
+		}
+		f.PosMu.Lock()
+		defer f.PosMu.Unlock()
+		n, err := move(&f.Pos)
+		return uint64(n), err
+	}
+	if !seekable {
+		return 0, errno.EINVAL
+	}
+	v, err := t.CopyInUint64(offAddr)
+	if err != nil {
+		return 0, err
+	}
+	off := int64(v)
+	if off < 0 {
+		return 0, errno.EINVAL
+	}
+	n, err := move(&off)
+	if err != nil {
+		return 0, err
+	}
+	return uint64(n), t.CopyOutUint64(offAddr, uint64(off))
+}
+
+// transferPipes runs op between two pipes.
+func transferPipes(t *kernel.Task, from, to *vfs.File, nonblock bool, op func() (int, error)) (uint64, error) {
+	n, err := op()
+	if err == errno.EAGAIN && !nonblock {
+		err = blockOnPair(t, from, to, func() error {
+			var err error
+			n, err = op()
+			return err
+		})
+	}
+	return uint64(n), raiseSigpipe(t, err)
+}
+
+func sysTee(t *kernel.Task, a *arch.Args) (uint64, error) {
+	size, flags := a[2].Size(), a[3].Uint()
+	if flags&^spliceFlags != 0 {
+		return 0, errno.EINVAL
+	}
+	if size == 0 {
+		return 0, nil
+	}
+	from, to, err := filePair(t, a[0].Int(), a[1].Int())
+	if err != nil {
+		return 0, err
+	}
+	defer from.DecRef()
+	defer to.DecRef()
+	src, dst := pipe.Of(from), pipe.Of(to)
+	if src == nil || dst == nil || src == dst {
+		return 0, errno.EINVAL
+	}
+	nonblock := flags&linux.SPLICE_F_NONBLOCK != 0 || from.Nonblocking() || to.Nonblocking()
+	n := int(min(size, maxSplice))
+	return transferPipes(t, from, to, nonblock, func() (int, error) {
+		m, _, err := pipe.Tee(src, dst, n)
+		return m, err
+	})
+}
+
+func sysVmsplice(t *kernel.Task, a *arch.Args) (uint64, error) {
+	if a[3].Uint()&^spliceFlags != 0 {
+		return 0, errno.EINVAL
+	}
+	f, err := t.GetFile(a[0].Int())
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	if pipe.Of(f) == nil {
+		return 0, errno.EBADF
+	}
+	seq, err := t.CopyInIovecs(a[1].Addr(), a[2].Size())
+	if err != nil {
+		return 0, err
+	}
+	if seq.Len() == 0 {
+		return 0, nil
+	}
+	nonblock := a[3].Uint()&linux.SPLICE_F_NONBLOCK != 0
+	mask, move := wait.In, func(s *usermem.Sequence) (int, error) { return f.Ops.Read(t, f, s, 0, 0) }
+	if f.Writable() == nil {
+		mask, move = wait.Out, func(s *usermem.Sequence) (int, error) { return f.Ops.Write(t, f, s, 0, 0) }
+	}
+	n := 0
+	err = t.BlockOnFile(f, mask, nonblock, kernel.Forever, func() error {
+		var err error
+		if n, err = move(&seq); n > 0 {
+			return nil
+		}
+		return err
+	})
+	return uint64(n), raiseSigpipe(t, err)
+}
