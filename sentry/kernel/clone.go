@@ -123,9 +123,6 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	if f&linux.CLONE_VM == 0 || f&linux.CLONE_VFORK != 0 {
 		n.altStack = t.altStack
 	}
-	if f&linux.CLONE_VM == 0 {
-		n.rseq = t.rseq
-	}
 	if f&linux.CLONE_CHILD_CLEARTID != 0 {
 		n.clearTID = a.ChildTID
 	}

@@ -183,7 +183,6 @@ func (tg *ThreadGroup) takeAction(sig linux.Signal) linux.SigAction {
 
 // callHandler lays out the frame of a handler and starts it there.
 func (t *Task) callHandler(sig linux.Signal, info *linux.SignalInfo, a *linux.SigAction) {
-	t.rseqAbort(true)
 	if t.k.Tracer != nil {
 		var raw [linux.SignalInfoSize]byte
 		info.MarshalBytes(raw[:])

@@ -312,7 +312,6 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	t.deletePosixTimers()
 	t.regs = regs
 	t.altStack = linux.SignalStack{}
-	t.rseq = rseqArea{}
 	t.fault = lastFault{}
 	t.restart = RestartBlock{}
 	t.inSyscall = false

@@ -12,6 +12,7 @@ import (
 // FDTable maps descriptors to open files (Linux's struct files_struct). It is
 // shared by tasks cloned with CLONE_FILES.
 type FDTable struct {
+	id    uint64 // immutable
 	users atomic.Int64
 
 	mu    sync.RWMutex
@@ -23,10 +24,16 @@ type FDTable struct {
 
 // NewFDTable returns an empty table with one user.
 func NewFDTable() *FDTable {
-	ft := &FDTable{}
+	ft := &FDTable{id: lastFDTable.Add(1)}
 	ft.users.Store(1)
 	return ft
 }
+
+// lastFDTable makes the ids of tables unique.
+var lastFDTable atomic.Uint64
+
+// ID names the table among all there ever were: it owns POSIX locks (vfs.LockOwner).
+func (ft *FDTable) ID() uint64 { return ft.id }
 
 // Get returns the file of fd with a reference; EBADF if there is none.
 func (ft *FDTable) Get(fd int32) (*vfs.File, error) {

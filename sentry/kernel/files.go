@@ -75,4 +75,7 @@ func (ft *FDTable) Exists(fd int32) bool {
 
 const errBadFile = errno.EBADF
 
-func closeFile(f *vfs.File, ft *FDTable) { f.DecRef() }
+func closeFile(f *vfs.File, ft *FDTable) {
+	f.ReleaseLocks(ft.id)
+	f.DecRef()
+}

@@ -33,3 +33,21 @@ func (t *Task) setMountNamespace(ns *vfs.Namespace) {
 func (t *Task) newMountNamespace() {
 	t.setMountNamespace(t.mounts.Clone(t.fs.ctx, false))
 }
+
+// MoveRoots moves the root and working directory of every task that stands at from to the path to
+// (pivot_root(2)).
+func (k *Kernel) MoveRoots(from, to vfs.Path) {
+	k.mu.RLock()
+	var all []*vfs.FSContext
+	for _, t := range k.PIDNS.tasks {
+		t.mu.Lock()
+		if t.fs != nil {
+			all = append(all, t.fs.ctx)
+		}
+		t.mu.Unlock()
+	}
+	for _, fs := range all {
+		fs.Move(from, to)
+	}
+	k.mu.RUnlock()
+}

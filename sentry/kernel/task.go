@@ -33,7 +33,6 @@ type Task struct {
 	clearTID  addr.Addr // set_tid_address(2)
 	setTID    addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
 	altStack  linux.SignalStack
-	rseq      rseqArea
 	// savedMask is what SetTempMask replaced, if maskSaved.
 	savedMask linux.SignalSet
 	maskSaved bool

@@ -11,3 +11,5 @@ type itimers struct{}
 func (t *Task) stopTimers() {}
 
 func (t *Task) deletePosixTimers() {}
+
+func (tg *ThreadGroup) watchCPULimit() {}

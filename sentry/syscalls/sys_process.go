@@ -356,4 +356,3 @@ func sysGetsid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	return uint64(s.PID().In(t.PIDNamespace())), nil
 }
-
