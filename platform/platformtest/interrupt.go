@@ -112,3 +112,37 @@ func testInterrupt(t *testing.T, m *machine) {
 		g.release()
 	})
 }
+
+// Busy starts guests that spin, make calls or have stopped, in several address spaces,
+// and leaves them to their fate. It is for tests of what happens to them when the
+// sentry dies.
+func Busy(p platform.Platform) {
+	m := newMachine(noTest{}, p)
+	for _, r := range []routine{spinLoop, callLoop, load} {
+		as := m.space(noTest{})
+		for range 2 {
+			started := make(chan struct{})
+			go func() {
+				g := m.guest(noTest{}, as, callLoop)
+				g.run()
+				close(started)
+				g.regs.Rip, g.regs.Rdi = uint64(r.at()), uint64(dataAt)
+				if r == load {
+					select {}
+				}
+				for {
+					g.run()
+				}
+			}()
+			<-started
+		}
+	}
+}
+
+// noTest stands in for a test where none runs: failures panic.
+type noTest struct{ testing.TB }
+
+func (noTest) Helper()                   {}
+func (noTest) Cleanup(func())            {}
+func (noTest) Fatal(a ...any)            { panic(a) }
+func (noTest) Fatalf(f string, a ...any) { panic(a) }
