@@ -60,9 +60,13 @@ func (t *Task) Mask() linux.SignalSet {
 
 // QueuedSignals returns how many signals wait for processes of the task's user (SigQ).
 func (t *Task) QueuedSignals() int64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.user.signals.Load()
+	users := &t.k.users
+	users.mu.Lock()
+	defer users.mu.Unlock()
+	if u := users.m[t.Creds().RUID]; u != nil {
+		return u.signals.Load()
+	}
+	return 0
 }
 
 // PID returns the task's number.

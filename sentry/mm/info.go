@@ -148,3 +148,10 @@ func (m *MM) SharedKey(a addr.Addr) (mp mappable.Mappable, off uint64, err error
 	}
 	return v.V.mappable(), v.OffAt(uint64(a)), nil
 }
+
+// BrkStart returns where the heap begins.
+func (m *MM) BrkStart() addr.Addr {
+	m.mapMu.RLock()
+	defer m.mapMu.RUnlock()
+	return m.brkStart
+}
