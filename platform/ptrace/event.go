@@ -152,7 +152,7 @@ func (t *thread) faultEvent(ev *platform.Event) error {
 }
 
 // faultAccess finds out what the thread tried at ev.Addr. ptrace does not tell, but
-// mostly it follows from what is known.
+// mostly it follows from what is known, or from the instruction.
 func (t *thread) faultAccess(ev *platform.Event) (platform.Prot, error) {
 	pc, at := t.regs.Rip, uint64(ev.Addr)
 	nearPC := at-pc < maxInstruction
@@ -161,6 +161,13 @@ func (t *thread) faultAccess(ev *platform.Event) (platform.Prot, error) {
 		return platform.Write, nil // All that is mapped can be read, and this is no fetch.
 	case ev.Code == segvMaperr && at == pc:
 		return platform.Exec, nil
+	}
+	if !nearPC {
+		var code [maxInstruction]byte
+		n := hostcall.ReadProcess(t.space.proc.PID(), uintptr(pc), code[:])
+		if access, ok := accessOf(code[:n], t.regs.Rdi, t.regs.Rsi, at); ok {
+			return access, nil
+		}
 	}
 	f, err := t.probe(sigSegv)
 	switch {
