@@ -226,7 +226,7 @@ func testLeaks(t *testing.T, newPlatform func() (platform.Platform, error)) {
 	}
 	round()
 	middle := hostState(t)
-	for range 5 {
+	for range 25 {
 		round()
 	}
 	if s := hostState(t); s != middle {

@@ -148,6 +148,33 @@ func testThreads(t *testing.T, m *machine) {
 			t.Errorf("counted %d, want %d", n, threads*rounds*each)
 		}
 	})
+	t.Run("a_thousand_at_once", func(t *testing.T) {
+		const threads = 1000
+		clear(m.data())
+		var ready, done sync.WaitGroup
+		ready.Add(threads)
+		for range threads {
+			done.Go(func() {
+				g := m.guest(t, as, countdown)
+				defer g.c.Release()
+				once := func() {
+					*g.regs = *start(countdown)
+					g.regs.Rdi, g.regs.Rcx = uint64(dataAt), 1
+					if ev, err := g.c.Switch(as, g.regs); err != nil || ev.Kind != platform.Syscall {
+						t.Errorf("%+v, %v", ev, err)
+					}
+				}
+				once()
+				ready.Done()
+				ready.Wait() // All are there now.
+				once()
+			})
+		}
+		done.Wait()
+		if n := le.Uint64(m.data()); n != 2*threads {
+			t.Errorf("counted %d, want %d", n, 2*threads)
+		}
+	})
 	t.Run("changes_reach_spinning_thread", func(t *testing.T) {
 		// The thread spins on a page; another page with a value takes its place.
 		clear(m.data())
