@@ -72,13 +72,13 @@ func Enter(nr uint64, args [6]uint64, mem Memory) (Call, string) {
 	return c, string(p.b)
 }
 
-// next shows the next argument.
+// next shows the next argument, and the comma if another follows.
 func (c *Call) next(p *printer, params []param) {
-	if c.shown > 0 && c.shown < len(params) && params[c.shown].show != nil {
-		p.str(", ")
-	}
-	if params[c.shown].show != nil {
-		params[c.shown].show(p, c.shown)
+	if show := params[c.shown].show; show != nil {
+		show(p, c.shown)
+		if c.shown+1 < len(params) {
+			p.str(", ")
+		}
 	}
 	c.shown++
 }

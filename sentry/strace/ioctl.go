@@ -1,10 +1,6 @@
 package strace
 
-import (
-	"strings"
-
-	"ringfence/abi/linux"
-)
+import "ringfence/abi/linux"
 
 // ioctlParams chooses ioctl(2)'s third argument by its request.
 func ioctlParams(a *[6]uint64) []param {
@@ -77,31 +73,47 @@ func (p *printer) ioctlRequest(v uint32) {
 	p.str(")")
 }
 
-// termios prints the flags that strace shows by default: {B38400 opost isig icanon echo ...}.
+// termios prints the four flag words.
 func (p *printer) termios(v *linux.Termios) {
-	p.str("{")
-	if n := bauds.find(uint64(v.Cflag & linux.CBAUD)); n != "" {
-		p.str(n)
-	} else {
-		p.hex(uint64(v.Cflag & linux.CBAUD))
-	}
-	for _, f := range [...]struct {
-		v    uint32
-		bit  uint32
-		name string
+	p.str("{c_iflag=")
+	p.flags(uint64(v.Iflag), &ttyInputFlags)
+
+	p.str(", c_oflag=")
+	o := v.Oflag
+	for _, d := range [...]struct {
+		mask  uint32
+		shift int
+		name  string
 	}{
-		{v.Oflag, linux.OPOST, " opost"},
-		{v.Lflag, linux.ISIG, " isig"},
-		{v.Lflag, linux.ICANON, " icanon"},
-		{v.Lflag, linux.ECHO, " echo"},
+		{linux.NLDLY, 8, "NL"}, {linux.CRDLY, 9, "CR"}, {linux.TABDLY, 11, "TAB"},
+		{linux.BSDLY, 13, "BS"}, {linux.VTDLY, 14, "VT"}, {linux.FFDLY, 15, "FF"},
 	} {
-		if f.v&f.bit != 0 {
-			p.str(f.name)
-		} else {
-			p.str(" -", strings.TrimSpace(f.name))
-		}
+		p.str(d.name)
+		p.udec(uint64(o & d.mask >> d.shift))
+		p.str("|")
+		o &^= d.mask
 	}
-	p.str(" ...}")
+	p.rest(o, &ttyOutputFlags)
+
+	p.str(", c_cflag=")
+	p.enum(uint64(v.Cflag&linux.CBAUD), &bauds)
+	p.str("|CS")
+	p.udec(uint64(5 + v.Cflag&linux.CSIZE>>4))
+	p.str("|")
+	p.rest(v.Cflag&^(linux.CBAUD|linux.CSIZE|linux.CIBAUD), &ttyControlFlags)
+
+	p.str(", c_lflag=")
+	p.flags(uint64(v.Lflag), &ttyLocalFlags)
+	p.str(", ...}")
+}
+
+// rest prints flags behind a bar, or takes the bar away.
+func (p *printer) rest(v uint32, s *set) {
+	if v == 0 {
+		p.b = p.b[:len(p.b)-1]
+		return
+	}
+	p.flags(uint64(v), s)
 }
 
 func (p *printer) winsize(v *linux.Winsize) {

@@ -19,6 +19,21 @@ func openatParams(a *[6]uint64) []param {
 	return []param{dirArg, pathArg, openFlagsArg}
 }
 
+// mknodParams and mknodatParams leave the device out where there is none.
+func mknodParams(a *[6]uint64) []param {
+	if isDevice(uint32(a[1])) {
+		return []param{pathArg, mknodMode, devArg}
+	}
+	return []param{pathArg, mknodMode}
+}
+
+func mknodatParams(a *[6]uint64) []param {
+	if isDevice(uint32(a[2])) {
+		return []param{dirArg, pathArg, mknodMode, devArg}
+	}
+	return []param{dirArg, pathArg, mknodMode}
+}
+
 // Memory.
 
 var mapFlagsArg = param{show: func(p *printer, i int) {
@@ -124,9 +139,9 @@ func (p *printer) message(a, n uint64) {
 		p.ptr(a)
 		return
 	}
-	p.str("{")
+	p.str("{mtype=")
 	p.dec(int64(t))
-	p.str(", ")
+	p.str(", mtext=")
 	p.data(a+8, n)
 	p.str("}")
 }
@@ -209,8 +224,10 @@ var (
 	inUtimbuf   = structArg(func(p *printer, v *linux.Utimbuf) {
 		p.str("{actime=")
 		p.dec(v.Actime)
+		p.date(v.Actime, 0)
 		p.str(", modtime=")
 		p.dec(v.Modtime)
+		p.date(v.Modtime, 0)
 		p.str("}")
 	})
 	outTimex = outStruct(func(p *printer, v *linux.Timex) {
@@ -430,9 +447,11 @@ func prctlParams(a *[6]uint64) []param {
 			return append(ps, enumArg(&seccompModes), param{show: func(p *printer, i int) { p.filter(p.arg(i)) }})
 		}
 		return append(ps, enumArg(&seccompModes))
+	case linux.PR_SET_DUMPABLE:
+		return append(ps, enumArg(&dumpables))
 	case linux.PR_SET_SECUREBITS:
 		return append(ps, longFlagsArg(&secBits))
-	case linux.PR_SET_DUMPABLE, linux.PR_SET_KEEPCAPS, linux.PR_SET_TIMERSLACK, linux.PR_SET_CHILD_SUBREAPER:
+	case linux.PR_SET_KEEPCAPS, linux.PR_SET_TIMERSLACK, linux.PR_SET_CHILD_SUBREAPER:
 		return append(ps, ulongArg)
 	case linux.PR_SET_NO_NEW_PRIVS, linux.PR_GET_NO_NEW_PRIVS, linux.PR_SET_THP_DISABLE, linux.PR_GET_THP_DISABLE:
 		return append(ps, ulongArg, ulongArg, ulongArg, ulongArg)
@@ -452,6 +471,33 @@ func prctlParams(a *[6]uint64) []param {
 		}})
 	}
 	return append(ps, hexArg, hexArg, hexArg, hexArg)
+}
+
+// prctlNote names what a query returned.
+func prctlNote(p *printer) {
+	switch uint32(p.arg(0)) {
+	case linux.PR_GET_DUMPABLE:
+		p.enum(p.ret, &dumpables)
+	case linux.PR_GET_SECUREBITS:
+		p.flags(p.ret, &secBits)
+	case linux.PR_GET_SECCOMP:
+		p.enum(p.ret, &seccompModes)
+	}
+}
+
+// membarrierResult and membarrierNote name the commands that a query returns.
+func membarrierResult(p *printer) {
+	if p.arg(0) == linux.MEMBARRIER_CMD_QUERY {
+		p.hex(p.ret)
+	} else {
+		p.dec(int64(p.ret))
+	}
+}
+
+func membarrierNote(p *printer) {
+	if p.arg(0) == linux.MEMBARRIER_CMD_QUERY {
+		p.flags(p.ret, &membarrierCmds)
+	}
 }
 
 // ptraceParams chooses ptrace(2)'s arguments by its request.

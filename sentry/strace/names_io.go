@@ -626,12 +626,12 @@ var (
 		{linux.ECHONL, "ECHONL"},
 		{linux.NOFLSH, "NOFLSH"},
 		{linux.TOSTOP, "TOSTOP"},
+		{linux.IEXTEN, "IEXTEN"},
 		{linux.ECHOCTL, "ECHOCTL"},
 		{linux.ECHOPRT, "ECHOPRT"},
 		{linux.ECHOKE, "ECHOKE"},
 		{linux.FLUSHO, "FLUSHO"},
 		{linux.PENDIN, "PENDIN"},
-		{linux.IEXTEN, "IEXTEN"},
 		{linux.EXTPROC, "EXTPROC"},
 	}}
 	bauds = set{"B???", []name{

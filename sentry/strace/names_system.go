@@ -146,6 +146,11 @@ var (
 	prVMA = set{"PR_SET_VMA_???", []name{
 		{linux.PR_SET_VMA_ANON_NAME, "PR_SET_VMA_ANON_NAME"},
 	}}
+	dumpables = set{"SUID_DUMP_???", []name{
+		{linux.SUID_DUMP_DISABLE, "SUID_DUMP_DISABLE"},
+		{linux.SUID_DUMP_USER, "SUID_DUMP_USER"},
+		{linux.SUID_DUMP_ROOT, "SUID_DUMP_ROOT"},
+	}}
 	secBits = set{"SECBIT_???", []name{
 		{linux.SECBIT_NOROOT, "SECBIT_NOROOT"},
 		{linux.SECBIT_NOROOT_LOCKED, "SECBIT_NOROOT_LOCKED"},
@@ -296,8 +301,8 @@ var (
 		{linux.NT_X86_XSTATE, "NT_X86_XSTATE"},
 	}}
 	inotifyFlags = set{"IN_???", []name{
-		{linux.IN_CLOEXEC, "IN_CLOEXEC"},
 		{linux.IN_NONBLOCK, "IN_NONBLOCK"},
+		{linux.IN_CLOEXEC, "IN_CLOEXEC"},
 	}}
 	inotifyEvents = set{"IN_???", []name{
 		{linux.IN_ACCESS, "IN_ACCESS"},

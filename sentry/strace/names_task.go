@@ -5,6 +5,7 @@ import "ringfence/abi/linux"
 // Names of what memory, signal, time and process calls take.
 var (
 	protFlags = set{"PROT_???", []name{
+		{linux.PROT_NONE, "PROT_NONE"},
 		{linux.PROT_READ, "PROT_READ"},
 		{linux.PROT_WRITE, "PROT_WRITE"},
 		{linux.PROT_EXEC, "PROT_EXEC"},
@@ -351,7 +352,7 @@ var (
 	}}
 	waitOptions = set{"W???", []name{
 		{linux.WNOHANG, "WNOHANG"},
-		{linux.WUNTRACED, "WUNTRACED"},
+		{linux.WUNTRACED, "WSTOPPED"},
 		{linux.WEXITED, "WEXITED"},
 		{linux.WCONTINUED, "WCONTINUED"},
 		{linux.WNOWAIT, "WNOWAIT"},

@@ -125,6 +125,10 @@ var (
 
 	sockTypeArg = param{show: func(p *printer, i int) {
 		v := uint64(uint32(p.arg(i)))
+		if sockTypes.find(v&linux.SOCK_TYPE_MASK) == "" {
+			p.enum(v, &sockTypes)
+			return
+		}
 		p.enum(v&linux.SOCK_TYPE_MASK, &sockTypes)
 		if v &^= linux.SOCK_TYPE_MASK; v != 0 {
 			p.str("|")

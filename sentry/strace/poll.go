@@ -164,7 +164,7 @@ func futexParams(a *[6]uint64) []param {
 	case linux.FUTEX_WAKE, linux.FUTEX_FD:
 		return append(ps, uintArg)
 	case linux.FUTEX_WAIT_BITSET:
-		return append(ps, uintArg, inTimespec, ptrArg, bitset)
+		return append(ps, uintArg, inTimespec, absent, bitset)
 	case linux.FUTEX_WAKE_BITSET:
 		return append(ps, uintArg, absent, absent, bitset)
 	case linux.FUTEX_REQUEUE:
@@ -237,11 +237,11 @@ var inFutexWaitv = param{show: func(p *printer, i int) {
 
 var inSembufs = param{show: func(p *printer, i int) {
 	p.array(p.arg(i), p.arg(i+1), 6, func(b []byte, _ uint64) {
-		p.str("{")
+		p.str("{sem_num=")
 		p.udec(uint64(binary.LittleEndian.Uint16(b)))
-		p.str(", ")
+		p.str(", sem_op=")
 		p.dec(int64(int16(binary.LittleEndian.Uint16(b[2:]))))
-		p.str(", ")
+		p.str(", sem_flg=")
 		p.flags(uint64(binary.LittleEndian.Uint16(b[4:])), &semFlags)
 		p.str("}")
 	})

@@ -2,6 +2,7 @@ package strace
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 
 	"ringfence/abi/addr"
@@ -148,13 +149,15 @@ func (p *printer) u32(a uint64) (uint32, bool) {
 	if !ok {
 		return 0, false
 	}
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24, true
+	return binary.LittleEndian.Uint32(b), true
 }
 
 func (p *printer) u64(a uint64) (uint64, bool) {
-	lo, ok1 := p.u32(a)
-	hi, ok2 := p.u32(a + 4)
-	return uint64(lo) | uint64(hi)<<32, ok1 && ok2
+	b, ok := p.read(a, 8)
+	if !ok {
+		return 0, false
+	}
+	return binary.LittleEndian.Uint64(b), true
 }
 
 // cstring returns the string at a without its NUL, at most limit bytes of it; ended

@@ -3,6 +3,7 @@ package strace
 import (
 	"encoding/binary"
 	"math/bits"
+	"time"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -136,7 +137,9 @@ func (p *printer) siginfo(v *linux.SignalInfo) {
 		p.sigval(v.Value())
 	case v.Code < 0:
 		sender()
-		p.sigval(v.Value())
+		if v.Value() != 0 {
+			p.sigval(v.Value())
+		}
 	case v.Code == linux.SI_KERNEL && sig != linux.SIGSEGV && sig != linux.SIGBUS && sig != linux.SIGTRAP && sig != linux.SIGILL && sig != linux.SIGFPE:
 	default:
 		switch sig {
@@ -181,14 +184,10 @@ func (p *printer) siginfo(v *linux.SignalInfo) {
 var sysCodes = set{"SYS_???", []name{{linux.SI_SYS_SECCOMP, "SYS_SECCOMP"}, {linux.SI_SYS_USER_DISPATCH, "SYS_USER_DISPATCH"}}}
 
 func (p *printer) sigval(v uint64) {
-	if v == 0 {
-		return
-	}
-	p.str(", si_value={int=")
+	p.str(", si_int=")
 	p.dec(int64(int32(v)))
-	p.str(", ptr=")
+	p.str(", si_ptr=")
 	p.ptr(v)
-	p.str("}")
 }
 
 // ticks prints a time in clock ticks, with the seconds it stands for.
@@ -389,17 +388,10 @@ func (p *printer) rlim(v uint64) {
 }
 
 func (p *printer) rlimit(v *linux.Rlimit) {
-	inf := func(v uint64) {
-		if v == linux.RLIM_INFINITY && p.c.Nr != linux.SYS_PRLIMIT64 {
-			p.str("RLIM_INFINITY")
-			return
-		}
-		p.rlim(v)
-	}
 	p.str("{rlim_cur=")
-	inf(v.Cur)
+	p.rlim(v.Cur)
 	p.str(", rlim_max=")
-	inf(v.Max)
+	p.rlim(v.Max)
 	p.str("}")
 }
 
@@ -484,28 +476,7 @@ var (
 	})
 )
 
-// clock prints a clock id; negative ids name a process's or a descriptor's clock.
-var clockArg = param{show: func(p *printer, i int) {
-	id := int32(p.arg(i))
-	if id >= 0 {
-		p.enum(uint64(id), &clocks)
-		return
-	}
-	kind := id & 3
-	if id&7 == linux.CLOCKFD {
-		p.str("FD_TO_CLOCKID(")
-		p.dec(int64(^(id >> 3)))
-		p.str(")")
-		return
-	}
-	macro := "MAKE_PROCESS_CPUCLOCK("
-	if id&linux.CPUCLOCK_PERTHREAD_MASK != 0 {
-		macro = "MAKE_THREAD_CPUCLOCK("
-	}
-	p.str(macro)
-	p.dec(int64(^(id >> 3)))
-	p.str(", ", [...]string{"CPUCLOCK_PROF", "CPUCLOCK_VIRT", "CPUCLOCK_SCHED", "CLOCKFD"}[kind], ")")
-}}
+var clockArg = enumArg(&clocks)
 
 // inTimes prints utimensat(2)'s pair.
 var inTimes = param{show: func(p *printer, i int) {
@@ -519,9 +490,19 @@ var inTimes = param{show: func(p *printer, i int) {
 			p.str("UTIME_OMIT")
 		default:
 			p.timespec(v)
+			p.date(v.Sec, v.Nsec)
 		}
 	})
 }}
+
+// date prints a point in time as a comment, in UTC.
+func (p *printer) date(sec, nsec int64) {
+	layout := "2006-01-02T15:04:05.000000000-0700"
+	if nsec == 0 {
+		layout = "2006-01-02T15:04:05-0700"
+	}
+	p.str(" /* ", time.Unix(sec, nsec).UTC().Format(layout), " */")
+}
 
 // inTimevals prints utimes(2)'s pair.
 var inTimevals = param{show: func(p *printer, i int) {
@@ -529,6 +510,7 @@ var inTimevals = param{show: func(p *printer, i int) {
 		var v linux.Timeval
 		v.UnmarshalBytes(b)
 		p.timeval(v)
+		p.date(v.Sec, 1000*v.Usec)
 	})
 }}
 
