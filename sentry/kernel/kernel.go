@@ -11,6 +11,8 @@ import (
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/net/unix"
 	"ringfence/sentry/vfs"
 )
 
@@ -58,6 +60,9 @@ type Kernel struct {
 	netID, cgroupID, timeID uint64
 	Pipes                   *pipe.FS
 	Epolls                  *epoll.FS
+	Sockets                 *socket.FS
+	Unix                    *unix.FS
+	UnixNS                  *unix.Namespace // abstract names; one network per kernel
 
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
@@ -106,6 +111,9 @@ func New(c Config) *Kernel {
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
+	k.Sockets = socket.NewFS(c.VFS)
+	k.Unix = unix.NewFS(c.VFS)
+	k.UnixNS = unix.NewNamespace()
 	k.netID, k.cgroupID, k.timeID = k.NextNSInode(), k.NextNSInode(), k.NextNSInode()
 	k.users.m = make(map[creds.UID]*userCount)
 	return k

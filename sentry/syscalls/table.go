@@ -47,6 +47,9 @@ var families = [][]line{
 	dirCalls,
 	attrCalls,
 	signalCalls,
+	miscCalls,
+	utsCalls,
+	rlimitCalls,
 	pipeCalls,
 	spliceCalls,
 	epollCalls,
@@ -54,6 +57,8 @@ var families = [][]line{
 	eventfdCalls,
 	timerfdCalls,
 	timeCalls,
+	socketCalls,
+	socketMsgCalls,
 	mmCalls,
 }
 

@@ -76,6 +76,8 @@ type Message struct {
 	// Creds are what the sender claims, if HasCreds; a receive sets them for SO_PASSCRED.
 	Creds    Creds
 	HasCreds bool
+	// Stamp is when a received message was sent, in nanoseconds since 1970; 0 if unknown.
+	Stamp int64
 	// Out are flags for msg_flags: MSG_TRUNC, MSG_EOR, ...
 	Out uint32
 }
@@ -214,6 +216,14 @@ func (o *File) Queue(*vfs.File) *wait.Queue { return &o.S.Common().Queue }
 // Ioctl implements vfs.FileOps.
 func (o *File) Ioctl(c vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	return o.S.Ioctl(c, m, cmd, arg)
+}
+
+// IOTimeout implements vfs.IOTimer: SO_RCVTIMEO and SO_SNDTIMEO.
+func (o *File) IOTimeout(_ *vfs.File, write bool) int64 {
+	if write {
+		return o.S.Common().SendTimeout()
+	}
+	return o.S.Common().RecvTimeout()
 }
 
 // NoSigpipe reports that EPIPE from a write does not come with SIGPIPE: only

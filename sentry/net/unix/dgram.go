@@ -173,6 +173,7 @@ func (s *Socket) recvPacket(dst *usermem.Sequence, m *socket.Message) (int, erro
 	} else if k == n {
 		err = nil
 	}
+	m.Stamp = msg.stamp
 	m.Creds, m.HasCreds = msg.creds, opts.PassCred || opts.PassPidfd
 	if peek {
 		if err != nil {
