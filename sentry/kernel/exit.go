@@ -13,6 +13,9 @@ func (t *Task) Exit(code int32) {
 	t.pending.Store(true)
 }
 
+// ExitStatus returns the wait status that the task ends with. For a Tracer's End.
+func (t *Task) ExitStatus() uint32 { return t.exitCode }
+
 // ExitGroup makes the whole process end with an exit code (exit_group(2)).
 func (t *Task) ExitGroup(code int32) {
 	tg := t.tg

@@ -55,6 +55,25 @@ func (t *Task) CloseFD(fd int32) error {
 	return nil
 }
 
+// CloseRange closes all descriptors from first to last.
+func (t *Task) CloseRange(first, last uint32) {
+	for _, f := range t.files.RemoveRange(first, last) {
+		t.closed(f)
+	}
+}
+
+// ReplaceFD puts f, of which it takes a reference of its own, at fd and closes what was there (dup2, dup3).
+func (t *Task) ReplaceFD(fd int32, f *vfs.File, cloexec bool) error {
+	old, err := t.files.Replace(fd, f, t.FileLimit(), cloexec)
+	if err == nil && old != nil {
+		t.closed(old)
+	}
+	return err
+}
+
+// UnshareFiles gives the task a descriptor table of its own.
+func (t *Task) UnshareFiles() { t.unshareFiles() }
+
 // closed does what closing a descriptor does besides dropping the reference: POSIX locks of
 // the process on the file go (fcntl(2)).
 func (t *Task) closed(f *vfs.File) { closeFile(f, t.files) }

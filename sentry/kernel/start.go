@@ -22,6 +22,8 @@ type ProcessArgs struct {
 	FS     *vfs.FSContext
 	Files  *FDTable
 	Limits *limits.Set
+	// Mortal: as init the process still dies of signals that it has no handler for.
+	Mortal bool
 	// TTY becomes the controlling terminal, if not nil.
 	TTY *tty.PTY
 }
@@ -70,7 +72,7 @@ func (k *Kernel) Start(a ProcessArgs) (*ThreadGroup, error) {
 	t.tg = tg
 	if k.init == nil {
 		k.init, k.PIDNS.init = tg, tg
-		tg.noKill = true
+		tg.noKill = !a.Mortal
 	}
 	k.newSessionLocked(tg)
 	pid.attachLocked(t)

@@ -1,0 +1,20 @@
+package syscalls
+
+import (
+	"testing"
+
+	"ringfence/sentry/kernel/kerneltest"
+)
+
+// TestHello runs the smallest program with a C library.
+func TestHello(t *testing.T) {
+	m := kerneltest.New(t, Table())
+	m.Put("/bin/hello", kerneltest.Compile(t, "hello", `
+#include <stdio.h>
+int main(int argc, char **argv) { printf("hello %s %d\n", argv[1], argc); return 7; }
+`), 0o755)
+	r := m.Run("/bin/hello", "world")
+	if r.Output != "hello world 2\n" || !r.Status.Exited() || r.Status.ExitCode() != 7 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,0 +1,374 @@
+package syscalls
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"ringfence/abi/addr"
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/platform/arch"
+	"ringfence/sentry/creds"
+	"ringfence/sentry/kernel"
+)
+
+var credCalls = []line{
+	{linux.SYS_GETUID, "getuid", sysGetuid, kernel.Full, "", ""},
+	{linux.SYS_GETEUID, "geteuid", sysGeteuid, kernel.Full, "", ""},
+	{linux.SYS_GETGID, "getgid", sysGetgid, kernel.Full, "", ""},
+	{linux.SYS_GETEGID, "getegid", sysGetegid, kernel.Full, "", ""},
+	{linux.SYS_GETRESUID, "getresuid", sysGetresuid, kernel.Full, "", ""},
+	{linux.SYS_GETRESGID, "getresgid", sysGetresgid, kernel.Full, "", ""},
+	{linux.SYS_SETUID, "setuid", sysSetuid, kernel.Full, "", ""},
+	{linux.SYS_SETGID, "setgid", sysSetgid, kernel.Full, "", ""},
+	{linux.SYS_SETREUID, "setreuid", sysSetreuid, kernel.Full, "", ""},
+	{linux.SYS_SETREGID, "setregid", sysSetregid, kernel.Full, "", ""},
+	{linux.SYS_SETRESUID, "setresuid", sysSetresuid, kernel.Full, "", ""},
+	{linux.SYS_SETRESGID, "setresgid", sysSetresgid, kernel.Full, "", ""},
+	{linux.SYS_SETFSUID, "setfsuid", sysSetfsuid, kernel.Full, "", ""},
+	{linux.SYS_SETFSGID, "setfsgid", sysSetfsgid, kernel.Full, "", ""},
+	{linux.SYS_GETGROUPS, "getgroups", sysGetgroups, kernel.Full, "", ""},
+	{linux.SYS_SETGROUPS, "setgroups", sysSetgroups, kernel.Full, "", ""},
+	{linux.SYS_CAPGET, "capget", sysCapget, kernel.Full, "", ""},
+	{linux.SYS_CAPSET, "capset", sysCapset, kernel.Full, "", ""},
+}
+
+func sysGetuid(t *kernel.Task, _ *arch.Args) (uint64, error)  { return uint64(t.Creds().RUID), nil }
+func sysGeteuid(t *kernel.Task, _ *arch.Args) (uint64, error) { return uint64(t.Creds().EUID), nil }
+func sysGetgid(t *kernel.Task, _ *arch.Args) (uint64, error)  { return uint64(t.Creds().RGID), nil }
+func sysGetegid(t *kernel.Task, _ *arch.Args) (uint64, error) { return uint64(t.Creds().EGID), nil }
+
+// copyOutIDs stores three ids at three addresses.
+func copyOutIDs(t *kernel.Task, a *arch.Args, ids [3]uint32) (uint64, error) {
+	for i, id := range ids {
+		if err := t.CopyOutUint32(a[i].Addr(), id); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func sysGetresuid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return copyOutIDs(t, a, [3]uint32{uint32(c.RUID), uint32(c.EUID), uint32(c.SUID)})
+}
+
+func sysGetresgid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return copyOutIDs(t, a, [3]uint32{uint32(c.RGID), uint32(c.EGID), uint32(c.SGID)})
+}
+
+func sysSetuid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	id, old := a[0].Uint(), t.Creds()
+	if id == creds.NoID {
+		return 0, errno.EINVAL
+	}
+	u := creds.UID(id)
+	c := old.Clone()
+	switch {
+	case old.Has(linux.CAP_SETUID):
+		c.RUID, c.SUID = u, u
+	case u != old.RUID && u != old.SUID:
+		return 0, errno.EPERM
+	}
+	c.EUID, c.FSUID = u, u
+	return 0, setUIDs(t, c)
+}
+
+// setUIDs commits new user ids: capabilities follow them unless securebits say otherwise (capabilities(7)),
+// and RLIMIT_NPROC of a new user shows at the next exec.
+func setUIDs(t *kernel.Task, c *creds.Credentials) error {
+	if t.Creds().Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 {
+		fixupCaps(t.Creds(), c)
+	}
+	t.SetCreds(c)
+	return nil
+}
+
+// fixupCaps adjusts the capabilities of c, whose user ids changed from those of old.
+func fixupCaps(old, c *creds.Credentials) {
+	hadRoot := old.RUID == 0 || old.EUID == 0 || old.SUID == 0
+	hasRoot := c.RUID == 0 || c.EUID == 0 || c.SUID == 0
+	if hadRoot && !hasRoot {
+		if c.Securebits&linux.SECBIT_KEEP_CAPS == 0 {
+			c.Permitted, c.Effective = 0, 0
+		}
+		c.Ambient = 0
+	}
+	if old.EUID == 0 && c.EUID != 0 {
+		c.Effective = 0
+	}
+	if old.EUID != 0 && c.EUID == 0 {
+		c.Effective = c.Permitted
+	}
+}
+
+func sysSetgid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	id, old := a[0].Uint(), t.Creds()
+	if id == creds.NoID {
+		return 0, errno.EINVAL
+	}
+	g := creds.GID(id)
+	c := old.Clone()
+	switch {
+	case old.Has(linux.CAP_SETGID):
+		c.RGID, c.SGID = g, g
+	case g != old.RGID && g != old.SGID:
+		return 0, errno.EPERM
+	}
+	c.EGID, c.FSGID = g, g
+	t.SetCreds(c)
+	return 0, nil
+}
+
+func sysSetreuid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	r, e, old := a[0].Uint(), a[1].Uint(), t.Creds()
+	c := old.Clone()
+	free := old.Has(linux.CAP_SETUID)
+	if r != creds.NoID {
+		c.RUID = creds.UID(r)
+		if c.RUID != old.RUID && c.RUID != old.EUID && !free {
+			return 0, errno.EPERM
+		}
+	}
+	if e != creds.NoID {
+		c.EUID = creds.UID(e)
+		if c.EUID != old.RUID && c.EUID != old.EUID && c.EUID != old.SUID && !free {
+			return 0, errno.EPERM
+		}
+	}
+	if r != creds.NoID || e != creds.NoID && c.EUID != old.RUID {
+		c.SUID = c.EUID
+	}
+	c.FSUID = c.EUID
+	return 0, setUIDs(t, c)
+}
+
+func sysSetregid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	r, e, old := a[0].Uint(), a[1].Uint(), t.Creds()
+	c := old.Clone()
+	free := old.Has(linux.CAP_SETGID)
+	if r != creds.NoID {
+		c.RGID = creds.GID(r)
+		if c.RGID != old.RGID && c.RGID != old.EGID && !free {
+			return 0, errno.EPERM
+		}
+	}
+	if e != creds.NoID {
+		c.EGID = creds.GID(e)
+		if c.EGID != old.RGID && c.EGID != old.EGID && c.EGID != old.SGID && !free {
+			return 0, errno.EPERM
+		}
+	}
+	if r != creds.NoID || e != creds.NoID && c.EGID != old.RGID {
+		c.SGID = c.EGID
+	}
+	c.FSGID = c.EGID
+	t.SetCreds(c)
+	return 0, nil
+}
+
+func sysSetresuid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	old := t.Creds()
+	c := old.Clone()
+	for i, p := range []*creds.UID{&c.RUID, &c.EUID, &c.SUID} {
+		id := a[i].Uint()
+		if id == creds.NoID {
+			continue
+		}
+		*p = creds.UID(id)
+		if *p != old.RUID && *p != old.EUID && *p != old.SUID && !old.Has(linux.CAP_SETUID) {
+			return 0, errno.EPERM
+		}
+	}
+	c.FSUID = c.EUID
+	return 0, setUIDs(t, c)
+}
+
+func sysSetresgid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	old := t.Creds()
+	c := old.Clone()
+	for i, p := range []*creds.GID{&c.RGID, &c.EGID, &c.SGID} {
+		id := a[i].Uint()
+		if id == creds.NoID {
+			continue
+		}
+		*p = creds.GID(id)
+		if *p != old.RGID && *p != old.EGID && *p != old.SGID && !old.Has(linux.CAP_SETGID) {
+			return 0, errno.EPERM
+		}
+	}
+	c.FSGID = c.EGID
+	t.SetCreds(c)
+	return 0, nil
+}
+
+// fsCaps are the capabilities that come and go with file system user id 0.
+const fsCaps creds.CapSet = 1<<linux.CAP_CHOWN | 1<<linux.CAP_MKNOD | 1<<linux.CAP_DAC_OVERRIDE |
+	1<<linux.CAP_DAC_READ_SEARCH | 1<<linux.CAP_FOWNER | 1<<linux.CAP_FSETID | 1<<linux.CAP_LINUX_IMMUTABLE |
+	1<<linux.CAP_MAC_OVERRIDE
+
+// setfsuid reports no errors: it returns the old id, changed or not.
+func sysSetfsuid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	old, u := t.Creds(), creds.UID(a[0].Uint())
+	if a[0].Uint() != creds.NoID && u != old.FSUID &&
+		(u == old.RUID || u == old.EUID || u == old.SUID || old.Has(linux.CAP_SETUID)) {
+		c := old.Clone()
+		c.FSUID = u
+		if old.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 {
+			if old.FSUID == 0 {
+				c.Effective &^= fsCaps
+			} else if u == 0 {
+				c.Effective |= c.Permitted & fsCaps
+			}
+		}
+		t.SetCreds(c)
+	}
+	return uint64(old.FSUID), nil
+}
+
+func sysSetfsgid(t *kernel.Task, a *arch.Args) (uint64, error) {
+	old, g := t.Creds(), creds.GID(a[0].Uint())
+	if a[0].Uint() != creds.NoID && g != old.FSGID &&
+		(g == old.RGID || g == old.EGID || g == old.SGID || old.Has(linux.CAP_SETGID)) {
+		c := old.Clone()
+		c.FSGID = g
+		t.SetCreds(c)
+	}
+	return uint64(old.FSGID), nil
+}
+
+func sysGetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
+	size, groups := a[0].Int(), t.Creds().Groups
+	if size < 0 {
+		return 0, errno.EINVAL
+	}
+	if size == 0 {
+		return uint64(len(groups)), nil
+	}
+	if int(size) < len(groups) {
+		return 0, errno.EINVAL
+	}
+	b := make([]byte, 4*len(groups))
+	for i, g := range groups {
+		binary.LittleEndian.PutUint32(b[4*i:], uint32(g))
+	}
+	return uint64(len(groups)), t.CopyOut(a[1].Addr(), b)
+}
+
+// maxGroups is NGROUPS_MAX.
+const maxGroups = 65536
+
+func sysSetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
+	n := a[0].Int()
+	if !t.Creds().Has(linux.CAP_SETGID) {
+		return 0, errno.EPERM
+	}
+	if n < 0 || n > maxGroups {
+		return 0, errno.EINVAL
+	}
+	b := make([]byte, 4*n)
+	if err := t.CopyIn(a[1].Addr(), b); err != nil {
+		return 0, err
+	}
+	groups := make([]creds.GID, n)
+	for i := range groups {
+		id := binary.LittleEndian.Uint32(b[4*i:])
+		if id == creds.NoID {
+			return 0, errno.EINVAL
+		}
+		groups[i] = creds.GID(id)
+	}
+	slices.Sort(groups)
+	c := t.Creds().Clone()
+	c.Groups = groups
+	t.SetCreds(c)
+	return 0, nil
+}
+
+// capHeader reads the header of capget(2) and capset(2) and returns how many words the sets have. For an unknown
+// version it stores the preferred one and fails.
+func capHeader(t *kernel.Task, p addr.Addr) (linux.CapUserHeader, int, error) {
+	var h linux.CapUserHeader
+	if err := t.CopyInStruct(p, &h); err != nil {
+		return h, 0, err
+	}
+	switch h.Version {
+	case linux.LINUX_CAPABILITY_VERSION_1:
+		return h, 1, nil
+	case linux.LINUX_CAPABILITY_VERSION_2, linux.LINUX_CAPABILITY_VERSION_3:
+		return h, 2, nil
+	}
+	if err := t.CopyOutUint32(p, linux.LINUX_CAPABILITY_VERSION_3); err != nil {
+		return h, 0, err
+	}
+	return h, 0, errno.EINVAL
+}
+
+func sysCapget(t *kernel.Task, a *arch.Args) (uint64, error) {
+	h, words, err := capHeader(t, a[0].Addr())
+	if err != nil {
+		if err == errno.EINVAL && a[1].Addr() == 0 {
+			return 0, nil // a probe for the version
+		}
+		return 0, err
+	}
+	if h.PID < 0 {
+		return 0, errno.EINVAL
+	}
+	x, err := findTask(t, h.PID)
+	if err != nil {
+		return 0, err
+	}
+	if a[1].Addr() == 0 {
+		return 0, nil
+	}
+	c := x.Creds()
+	for i := range words {
+		shift := 32 * i
+		d := linux.CapUserData{
+			Effective:   uint32(c.Effective >> shift),
+			Permitted:   uint32(c.Permitted >> shift),
+			Inheritable: uint32(c.Inheritable >> shift),
+		}
+		if err := t.CopyOutStruct(a[1].Addr()+addr.Addr(i*d.SizeBytes()), &d); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func sysCapset(t *kernel.Task, a *arch.Args) (uint64, error) {
+	h, words, err := capHeader(t, a[0].Addr())
+	if err != nil {
+		return 0, err
+	}
+	if h.PID != 0 && h.PID != t.TID() {
+		return 0, errno.EPERM
+	}
+	var eff, perm, inh creds.CapSet
+	for i := range words {
+		var d linux.CapUserData
+		if err := t.CopyInStruct(a[1].Addr()+addr.Addr(i*d.SizeBytes()), &d); err != nil {
+			return 0, err
+		}
+		shift := 32 * i
+		eff |= creds.CapSet(d.Effective) << shift
+		perm |= creds.CapSet(d.Permitted) << shift
+		inh |= creds.CapSet(d.Inheritable) << shift
+	}
+	eff, perm, inh = eff&creds.AllCaps, perm&creds.AllCaps, inh&creds.AllCaps
+	old := t.Creds()
+	switch {
+	case !old.Has(linux.CAP_SETPCAP) && inh&^(old.Inheritable|old.Permitted) != 0,
+		inh&^(old.Inheritable|old.Bounding) != 0,
+		perm&^old.Permitted != 0,
+		eff&^perm != 0:
+		return 0, errno.EPERM
+	}
+	c := old.Clone()
+	c.Effective, c.Permitted, c.Inheritable = eff, perm, inh
+	c.Ambient &= perm & inh
+	t.SetCreds(c)
+	return 0, nil
+}
