@@ -5,19 +5,22 @@ import (
 	"unsafe"
 )
 
-// forkArgs is read by forkTemplate (stub_amd64.s); a test checks the offsets.
+// forkArgs is used by forkTemplate (stub_amd64.s); a test checks the offsets.
 type forkArgs struct {
 	mask, old uint64    // all signals; the caller's mask
+	helper    [8]uint64 // struct clone_args
 	clone     [8]uint64 // struct clone_args
 	code      uint64    // memfd of the code page
 	control   uint64    // memfd of the control page
 	parent    uint64    // the sentry's process id
+	pid       int64     // the result: the template's id, or an error number
 }
 
-// forkTemplate forks and turns the child into a mapper.
+// forkTemplate forks a mapper by way of a helper, whose process id, or an error number,
+// it returns. The helper has ended but nobody has waited for it.
 //
 //go:noescape
-func forkTemplate(a *forkArgs) int64
+func forkTemplate(a *forkArgs) (helper int64)
 
 // routines returns where the code that runs in stub processes lies.
 func routines() (mapper, park, exit uintptr)

@@ -18,12 +18,14 @@ const (
 	sysPrctl       = 157
 
 	cloneVM, cloneFS, cloneFiles, cloneSighand = 0x100, 0x200, 0x400, 0x800
-	cloneParent, cloneThread, cloneSysvsem     = 0x8000, 0x10000, 0x40000
+	cloneVfork, cloneParent                    = 0x4000, 0x8000
+	cloneThread, cloneSysvsem                  = 0x10000, 0x40000
 	cloneClearSighand                          = 1 << 32
 
 	threadFlags   = cloneVM | cloneFS | cloneFiles | cloneSighand | cloneThread | cloneSysvsem
 	processFlags  = cloneParent | cloneFiles
-	templateFlags = cloneFiles | cloneClearSighand
+	helperFlags   = cloneVM | cloneVfork | cloneFiles
+	templateFlags = cloneParent | cloneFiles | cloneClearSighand
 
 	prSetDumpable, prSetName, prSetSeccomp, prSetNoNewPrivs = 4, 15, 22, 38
 	seccompModeFilter                                       = 2
@@ -89,17 +91,23 @@ func (f *Factory) parent(forked chan<- error) {
 	defer runtime.UnlockOSThread()
 	a := &forkArgs{
 		mask:    ^uint64(0),
+		helper:  [8]uint64{helperFlags},
 		clone:   [8]uint64{templateFlags},
 		code:    fd(f.code),
 		control: fd(f.template.result),
 		parent:  uint64(hostcall.Getpid()),
 	}
-	pid := forkTemplate(a)
-	if pid < 0 {
-		forked <- fmt.Errorf("clone3: %w", hostcall.Errno(pid))
+	helper := forkTemplate(a)
+	if helper < 0 {
+		forked <- fmt.Errorf("clone3: %w", hostcall.Errno(helper))
 		return
 	}
-	f.template.pid = int32(pid)
+	waitEnd(int32(helper))
+	if a.pid < 0 {
+		forked <- fmt.Errorf("clone3: %w", hostcall.Errno(a.pid))
+		return
+	}
+	f.template.pid = int32(a.pid)
 	forked <- nil
 	<-f.quit
 }

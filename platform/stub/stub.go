@@ -2,7 +2,7 @@
 // guest's address space and nothing else. Platforms that run guest code in host
 // processes share it.
 //
-//	sentry --fork--> template --fork--> stub process (its parent is the sentry)
+//	sentry --fork--> template --fork--> stub process (the sentry is parent of both)
 //	                                      mapper thread, the leader
 //	                                      guest threads, cloned by the mapper
 //

@@ -208,16 +208,23 @@ TEXT ·routines(SB), NOSPLIT, $0-24
 
 #define FORK_MASK    0
 #define FORK_OLD     8
-#define FORK_CLONE   16
-#define FORK_CODE    80
-#define FORK_CONTROL 88
-#define FORK_PARENT  96
+#define FORK_HELPER  16
+#define FORK_CLONE   80
+#define FORK_CODE    144
+#define FORK_CONTROL 152
+#define FORK_PARENT  160
+#define FORK_PID     168
 
-// func forkTemplate(a *forkArgs) int64
+// func forkTemplate(a *forkArgs) (helper int64)
 //
-// The child has a copy of the caller's memory, of which it uses nothing after the
-// registers are loaded: it maps the stub pages and jumps there. All signals are
-// blocked meanwhile, so no handler of the Go runtime runs in it.
+// Forks twice. The helper shares our memory, and we wait until it exits, as for
+// vfork(2): it is there because such a child loses the restartable sequence area that
+// a C library may have registered, into which the host would write for ever. The
+// helper forks the template, whose parent is ours, and leaves its id in the arguments.
+//
+// The template has a copy of our memory, of which it uses nothing after the registers
+// are loaded: it maps the stub pages and jumps there. All signals are blocked
+// meanwhile, so no handler of the Go runtime runs in a child.
 TEXT ·forkTemplate(SB), NOSPLIT, $0-16
 	MOVQ a+0(FP), R15
 	// rt_sigprocmask(SIG_SETMASK, &mask, &old, 8)
@@ -227,12 +234,12 @@ TEXT ·forkTemplate(SB), NOSPLIT, $0-16
 	MOVL $8, R10
 	MOVL SYS_rt_sigprocmask, AX
 	SYSCALL
-	LEAQ FORK_CLONE(R15), DI
+	LEAQ FORK_HELPER(R15), DI
 	MOVL $64, SI
 	MOVL SYS_clone3, AX
 	SYSCALL
 	TESTQ AX, AX
-	JZ   child
+	JZ   helper
 	MOVQ AX, R14
 	MOVL $2, DI
 	LEAQ FORK_OLD(R15), SI
@@ -240,8 +247,20 @@ TEXT ·forkTemplate(SB), NOSPLIT, $0-16
 	MOVL $8, R10
 	MOVL SYS_rt_sigprocmask, AX
 	SYSCALL
-	MOVQ R14, ret+8(FP)
+	MOVQ R14, helper+8(FP)
 	RET
+
+helper:
+	LEAQ FORK_CLONE(R15), DI
+	MOVL $64, SI
+	MOVL SYS_clone3, AX
+	SYSCALL
+	TESTQ AX, AX
+	JZ   child
+	MOVQ AX, FORK_PID(R15)
+	XORL DI, DI
+	MOVL SYS_exit, AX
+	SYSCALL
 
 child:
 	MOVQ FORK_CODE(R15), BX

@@ -13,10 +13,12 @@ func TestForkArgsLayout(t *testing.T) {
 	}{
 		{"mask", unsafe.Offsetof(a.mask), 0},
 		{"old", unsafe.Offsetof(a.old), 8},
-		{"clone", unsafe.Offsetof(a.clone), 16},
-		{"code", unsafe.Offsetof(a.code), 80},
-		{"control", unsafe.Offsetof(a.control), 88},
-		{"parent", unsafe.Offsetof(a.parent), 96},
+		{"helper", unsafe.Offsetof(a.helper), 16},
+		{"clone", unsafe.Offsetof(a.clone), 80},
+		{"code", unsafe.Offsetof(a.code), 144},
+		{"control", unsafe.Offsetof(a.control), 152},
+		{"parent", unsafe.Offsetof(a.parent), 160},
+		{"pid", unsafe.Offsetof(a.pid), 168},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s at %d, assembly says %d", c.name, c.got, c.want)
