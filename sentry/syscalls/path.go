@@ -73,3 +73,33 @@ func raiseFileLimit(t *kernel.Task, err error) error {
 	}
 	return err
 }
+
+// atPath resolves the path at a and calls fn with what it leads to.
+func atPath(t *kernel.Task, dirfd int32, a addr.Addr, flags vfs.LookupFlags, fn func(p vfs.Path) error) error {
+	p, err := resolveAt(t, dirfd, a, flags)
+	if err != nil {
+		return err
+	}
+	defer p.DecRef()
+	return fn(p)
+}
+
+// atFile calls fn with an open file, but not one opened with O_PATH.
+func atFile(t *kernel.Task, fd int32, fn func(f *vfs.File) error) error {
+	f, err := t.GetFile(fd)
+	if err != nil {
+		return err
+	}
+	defer f.DecRef()
+	return fn(f)
+}
+
+// firstErr returns the first error that is not nil.
+func firstErr(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -246,7 +246,10 @@ func syncFD(t *kernel.Task, fd int32, dataOnly bool) error {
 	return f.Sync(t, dataOnly)
 }
 
-func sysSync(*kernel.Task, *arch.Args) (uint64, error) { return 0, nil }
+func sysSync(t *kernel.Task, _ *arch.Args) (uint64, error) {
+	t.Kernel().VFS.SyncAll(t)
+	return 0, nil
+}
 
 func sysSyncfs(t *kernel.Task, a *arch.Args) (uint64, error) {
 	f, err := t.GetFile(a[0].Int())

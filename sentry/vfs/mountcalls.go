@@ -339,3 +339,26 @@ func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
 	v.dissolveLocked(m, &r)
 	return nil
 }
+
+// SyncAll is sync(2): every mounted file system writes out what it holds.
+func (v *VFS) SyncAll(c Caller) {
+	sbs := make(map[*Superblock]*Mount)
+	v.mountMu.RLock()
+	add := func(m *Mount) {
+		if sbs[m.SB] == nil {
+			m.refs.Add(1)
+			sbs[m.SB] = m
+		}
+	}
+	for _, m := range v.mounts {
+		add(m)
+		for ; m.parent != nil; m = m.parent {
+			add(m.parent)
+		}
+	}
+	v.mountMu.RUnlock()
+	for sb, m := range sbs {
+		sb.Ops.Sync(c, sb)
+		m.decRef()
+	}
+}
