@@ -68,6 +68,7 @@ var families = [][]line{
 	socketCalls,
 	socketMsgCalls,
 	mmCalls,
+	futexCalls,
 }
 
 // Table returns the table of system calls. It panics if two lines claim one number.
