@@ -45,6 +45,9 @@ type Entry struct {
 	// Exclusive entries stand behind the others and only the first of them whose
 	// mask matches is woken (EPOLLEXCLUSIVE, accept).
 	Exclusive bool
+	// Pass is set by the Wake of an exclusive entry that does not take the wake-up, so that the
+	// next exclusive entry is woken, too.
+	Pass bool
 	// Key is for the waiter's own use, such as an index.
 	Key uint64
 
@@ -110,8 +113,9 @@ func (q *Queue) Notify(ready Mask) {
 		if (e.Mask|Always)&ready == 0 {
 			continue
 		}
+		e.Pass = false
 		e.Waiter.Wake(e, ready)
-		if e.Exclusive {
+		if e.Exclusive && !e.Pass {
 			return
 		}
 	}

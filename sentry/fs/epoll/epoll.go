@@ -57,8 +57,10 @@ func Of(f *vfs.File) *Epoll {
 }
 
 // Wake implements wait.Waiter.
-func (it *item) Wake(_ *wait.Entry, ready wait.Mask) {
+func (it *item) Wake(e *wait.Entry, ready wait.Mask) {
 	ep := it.ep
+	// An epoll file for which nobody waits does not keep the event from the next.
+	e.Pass = e.Exclusive && ep.queue.Empty()
 	ep.readyMu.Lock()
 	if it.dead || it.events&^private == 0 || it.events&uint32(ready) == 0 {
 		ep.readyMu.Unlock()

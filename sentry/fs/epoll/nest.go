@@ -30,14 +30,11 @@ func (fs *FS) New(c vfs.Caller) *vfs.File {
 	return fs.v.NewAnonFile("[eventpoll]", ep, 2, vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream, c.Creds())
 }
 
-// mayNest checks that ep may watch target: ELOOP if that closes a circle or target
-// watches too deep already, EINVAL if ep is watched too deep. Preconditions: fs.nestMu.
+// mayNest checks that ep may watch target: ELOOP if that closes a circle or goes too deep.
+// Preconditions: fs.nestMu.
 func (ep *Epoll) mayNest(target *Epoll) error {
-	if ep == target || target.reaches(ep, 0) {
+	if ep == target || target.reaches(ep, 0) || ep.watchedDepth(0)+1+target.depth() > maxNests {
 		return errno.ELOOP
-	}
-	if ep.watchedDepth(0)+1+target.depth() > maxNests {
-		return errno.EINVAL
 	}
 	return nil
 }

@@ -23,8 +23,9 @@ const (
 
 // Pipe is a pipe or the inside of an open FIFO.
 type Pipe struct {
-	id    uint64 // orders the locks of two pipes
-	queue wait.Queue
+	id uint64 // orders the locks of two pipes
+	// Who waits on an end that reads, one that writes, or one that does both.
+	rdWait, wrWait, rwWait wait.Queue
 
 	mu   sync.Mutex
 	ring ring
@@ -45,6 +46,17 @@ const (
 	readable = wait.In | wait.RdNorm
 	writable = wait.Out | wait.WrNorm
 )
+
+// notifyReaders and notifyWriters tell those who wait on an end. Preconditions: not p.mu.
+func (p *Pipe) notifyReaders(m wait.Mask) {
+	p.rdWait.Notify(m)
+	p.rwWait.Notify(m)
+}
+
+func (p *Pipe) notifyWriters(m wait.Mask) {
+	p.wrWait.Notify(m)
+	p.rwWait.Notify(m)
+}
 
 // end is an open end of a pipe, or both ends at once.
 type end struct {
@@ -79,10 +91,10 @@ func (p *Pipe) open(fs *FS, ino *vfs.Inode, read, write bool) *end {
 	p.mu.Unlock()
 	// Whoever waits in open(2) for this side looks again.
 	if read {
-		p.queue.Notify(writable)
+		p.notifyWriters(writable)
 	}
 	if write {
-		p.queue.Notify(readable)
+		p.notifyReaders(readable)
 	}
 	return e
 }
@@ -108,13 +120,7 @@ func (e *end) Release(*vfs.File) {
 	if e.write {
 		p.writers--
 	}
-	var tell wait.Mask
-	if p.readers == 0 {
-		tell |= writable | wait.Err
-	}
-	if p.writers == 0 {
-		tell |= readable | wait.Hup
-	}
+	oneSided := (p.readers == 0) != (p.writers == 0)
 	last := p.readers == 0 && p.writers == 0
 	if last {
 		p.ring.reset()
@@ -126,8 +132,9 @@ func (e *end) Release(*vfs.File) {
 		}
 		e.fs.mu.Unlock()
 	}
-	if !last && tell != 0 {
-		p.queue.Notify(tell)
+	if oneSided {
+		p.notifyReaders(readable | wait.Err | wait.Hup)
+		p.notifyWriters(writable | wait.Err | wait.Hup)
 	}
 }
 
@@ -154,7 +161,7 @@ func (p *Pipe) read(n int, to sink) (int, error) {
 	tell := wasFull && !p.ring.full()
 	p.mu.Unlock()
 	if tell {
-		p.queue.Notify(writable)
+		p.notifyWriters(writable)
 	}
 	if n > 0 {
 		err = nil
@@ -176,10 +183,9 @@ func (p *Pipe) write(n int, packet bool, from source) (int, error) {
 	p.mu.Lock()
 	done, err := p.writeLocked(n, packet, from)
 	p.mu.Unlock()
-	if done > 0 {
-		// Not only if the pipe was empty: an edge-triggered epoll wants each write.
-		p.queue.Notify(readable)
-	}
+	// Not only if the pipe was empty: an edge-triggered epoll is told of each write, and on
+	// Linux even of those that fail.
+	p.notifyReaders(readable)
 	return done, err
 }
 
@@ -232,7 +238,15 @@ func (e *end) Readiness(*vfs.File) wait.Mask {
 }
 
 // Queue implements vfs.FileOps.
-func (e *end) Queue(*vfs.File) *wait.Queue { return &e.pipe.queue }
+func (e *end) Queue(*vfs.File) *wait.Queue {
+	switch {
+	case !e.write:
+		return &e.pipe.rdWait
+	case !e.read:
+		return &e.pipe.wrWait
+	}
+	return &e.pipe.rwWait
+}
 
 // Ioctl implements vfs.FileOps.
 func (e *end) Ioctl(_ vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
@@ -295,7 +309,7 @@ func (p *Pipe) SetSize(n uint32, privileged bool) (int, error) {
 		return 0, err
 	}
 	if wasFull && !p.ring.full() {
-		defer p.queue.Notify(writable)
+		defer p.notifyWriters(writable)
 	}
 	return size, nil
 }

@@ -62,7 +62,7 @@ func (p *Pipe) FillFrom(c vfs.Caller, f *vfs.File, off *int64, n int, packet boo
 	moved, err = p.ring.append(n, packet, &side)
 	p.mu.Unlock()
 	if moved > 0 {
-		p.queue.Notify(readable)
+		p.notifyReaders(readable)
 		return moved, false, nil
 	}
 	return 0, false, err
@@ -94,7 +94,7 @@ func (p *Pipe) DrainTo(c vfs.Caller, f *vfs.File, off *int64, n int) (moved int,
 	tell := wasFull && !p.ring.full()
 	p.mu.Unlock()
 	if tell {
-		p.queue.Notify(writable)
+		p.notifyWriters(writable)
 	}
 	if moved > 0 {
 		err = nil
@@ -136,9 +136,9 @@ func transfer(src, dst *Pipe, n int, packet, keep bool) (int, Blocked, error) {
 	second.mu.Unlock()
 	first.mu.Unlock()
 	if done > 0 {
-		dst.queue.Notify(readable)
+		dst.notifyReaders(readable)
 		if !keep {
-			src.queue.Notify(writable)
+			src.notifyWriters(writable)
 		}
 	}
 	return done, blocked, err
