@@ -8,6 +8,7 @@ import (
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/epoll"
 	"ringfence/sentry/fs/pipe"
+	"ringfence/sentry/futex"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
@@ -63,6 +64,9 @@ type Kernel struct {
 	Sockets                 *socket.FS
 	Unix                    *unix.FS
 	UnixNS                  *unix.Namespace // abstract names; one network per kernel
+
+	// Futexes are the queues of futex(2).
+	Futexes futex.Manager
 
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex

@@ -16,7 +16,7 @@ func (m *MM) Fork() (*MM, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &MM{platform: m.platform, mf: m.mf, as: as, user: m.user, copyWindow: m.copyWindow}
+	c := &MM{platform: m.platform, mf: m.mf, as: as, user: m.user, id: epochs.Add(1), copyWindow: m.copyWindow}
 	c.users.Store(1)
 
 	m.mapMu.Lock()

@@ -155,3 +155,6 @@ func (m *MM) BrkStart() addr.Addr {
 	defer m.mapMu.RUnlock()
 	return m.brkStart
 }
+
+// ID is a number that no other address space has or had.
+func (m *MM) ID() uint64 { return m.id }

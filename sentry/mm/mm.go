@@ -29,6 +29,7 @@ type MM struct {
 	as       platform.AddressSpace
 	user     addr.Range // what may be mapped
 
+	id         uint64 // immutable
 	copyWindow uint64 // immutable: how much a copy on write copies, in bytes
 
 	users atomic.Int32
@@ -69,7 +70,7 @@ func New(p platform.Platform, mf *memfile.File) (*MM, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), copyWindow: copyWindow}
+	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), id: epochs.Add(1), copyWindow: copyWindow}
 	m.users.Store(1)
 	m.exclEpoch, m.hostEpoch = epochs.Add(1), epochs.Add(1)
 	m.limits = Limits{linux.RLIM_INFINITY, linux.RLIM_INFINITY, 8 << 20, linux.RLIM_INFINITY}
