@@ -49,6 +49,11 @@ func (sb *Superblock) ReadOnly() bool { return sb.readOnly.Load() }
 // SetReadOnly makes the file system read-only or writable as a whole.
 func (sb *Superblock) SetReadOnly(ro bool) { sb.readOnly.Store(ro) }
 
+// Hold keeps the file system from being released, as a mount does; Drop undoes it. For those who use it
+// without mounting it.
+func (sb *Superblock) Hold() { sb.active.Add(1) }
+func (sb *Superblock) Drop() { sb.decActive() }
+
 // decActive drops a mount; the last one releases the file system.
 func (sb *Superblock) decActive() {
 	if sb.active.Add(-1) == 0 {

@@ -1,9 +1,6 @@
 package tmpfs
 
 import (
-	"bytes"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 
@@ -26,7 +23,7 @@ type node struct {
 
 	// mu serializes writes to a regular file, and guards xattrs.
 	mu     sync.Mutex
-	xattrs map[string][]byte
+	xattrs vfs.Xattrs
 
 	file regular // the operations of open files, without state
 	list dirFile
@@ -318,72 +315,34 @@ func (n *node) Evict(*vfs.Inode) {
 	}
 }
 
-// xattrName says whether a tmpfs keeps attributes of that name.
-func xattrName(name string) bool {
-	return strings.HasPrefix(name, linux.XATTR_USER_PREFIX) || strings.HasPrefix(name, linux.XATTR_TRUSTED_PREFIX) ||
-		strings.HasPrefix(name, linux.XATTR_SECURITY_PREFIX)
-}
-
-// maxXattrs bounds the extended attributes of one file, in bytes of names and values.
-const maxXattrs = 1 << 20
-
 func (n *node) GetXattr(_ vfs.Caller, _ *vfs.Inode, name string) ([]byte, error) {
-	if !xattrName(name) {
-		return nil, errno.EOPNOTSUPP
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	v, ok := n.xattrs[name]
-	if !ok {
-		return nil, errno.ENODATA
-	}
-	return bytes.Clone(v), nil
+	return n.xattrs.Get(name)
 }
 
 func (n *node) SetXattr(c vfs.Caller, _ *vfs.Inode, name string, value []byte, flags uint32) error {
-	if !xattrName(name) {
-		return errno.EOPNOTSUPP
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	old, ok := n.xattrs[name]
-	switch {
-	case ok && flags&linux.XATTR_CREATE != 0:
-		return errno.EEXIST
-	case !ok && flags&linux.XATTR_REPLACE != 0:
-		return errno.ENODATA
+	err := n.xattrs.Set(name, value, flags)
+	if err == nil {
+		n.relink(c, 0)
 	}
-	size := len(name) + len(value) - len(old)
-	for k, v := range n.xattrs {
-		size += len(k) + len(v)
-	}
-	if size > maxXattrs {
-		return errno.ENOSPC
-	}
-	if n.xattrs == nil {
-		n.xattrs = make(map[string][]byte)
-	}
-	n.xattrs[name] = append([]byte{}, value...)
-	n.relink(c, 0)
-	return nil
+	return err
 }
 
 func (n *node) ListXattr(vfs.Caller, *vfs.Inode) ([]string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return slices.Sorted(maps.Keys(n.xattrs)), nil
+	return n.xattrs.List(), nil
 }
 
 func (n *node) RemoveXattr(c vfs.Caller, _ *vfs.Inode, name string) error {
-	if !xattrName(name) {
-		return errno.EOPNOTSUPP
-	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, ok := n.xattrs[name]; !ok {
-		return errno.ENODATA
+	err := n.xattrs.Remove(name)
+	if err == nil {
+		n.relink(c, 0)
 	}
-	delete(n.xattrs, name)
-	n.relink(c, 0)
-	return nil
+	return err
 }
