@@ -363,12 +363,6 @@ var (
 		{linux.IPC_EXCL, "IPC_EXCL"},
 		{linux.IPC_NOWAIT, "IPC_NOWAIT"},
 	}}
-	ipcCmds = set{"IPC_???", []name{
-		{linux.IPC_RMID, "IPC_RMID"},
-		{linux.IPC_SET, "IPC_SET"},
-		{linux.IPC_STAT, "IPC_STAT"},
-		{linux.IPC_INFO, "IPC_INFO"},
-	}}
 	shmCmds = set{"SHM_???", []name{
 		{linux.SHM_LOCK, "SHM_LOCK"},
 		{linux.SHM_UNLOCK, "SHM_UNLOCK"},

@@ -2,7 +2,9 @@ package strace
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"ringfence/abi/addr"
@@ -137,6 +139,29 @@ pause( <unfinished ...>) = ?
 `
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+func TestLogOfManyThreadsKeepsLinesWhole(t *testing.T) {
+	var out bytes.Buffer
+	l := NewLog(&out)
+	mem := memory("/path\x00")
+	var wg sync.WaitGroup
+	for tid := int32(100); tid < 104; tid++ {
+		wg.Go(func() {
+			for range 200 {
+				l.Enter(tid, linux.SYS_CHDIR, [6]uint64{base}, mem)
+				l.Exit(tid, mem, 0, nil)
+			}
+			l.End(tid, linux.ExitStatus(0))
+		})
+	}
+	wg.Wait()
+	form := regexp.MustCompile(`^(\[pid   10\d\] )?(chdir\("/path"\) += 0|chdir\("/path" <unfinished \.\.\.>|<\.\.\. chdir resumed>\) += 0|\+\+\+ exited with 0 \+\+\+)$`)
+	for line := range strings.Lines(out.String()) {
+		if !form.MatchString(strings.TrimSuffix(line, "\n")) {
+			t.Errorf("broken line %q", line)
+		}
 	}
 }
 

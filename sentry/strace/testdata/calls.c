@@ -191,14 +191,12 @@ static void signals(void) {
 	sigemptyset(&set);
 	sigprocmask(SIG_SETMASK, &set, &set);
 	sigpending(&set);
-	uint64_t twothirds = 0xfffff;
 	for (int n = 38; n < 46; n++) {
 		uint64_t m = (1ULL << n) - 1, back;
 		syscall(SYS_rt_sigprocmask, SIG_BLOCK, &m, &back, 8);
 		m = ~0ULL;
 		syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &m, NULL, 8);
 	}
-	(void)twothirds;
 	stack_t ss = {.ss_sp = (void *)0x10000, .ss_size = 8192};
 	sigaltstack(&ss, NULL);
 	ss.ss_flags = SS_DISABLE;
