@@ -1,0 +1,116 @@
+package boot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"ringfence/abi/linux"
+	"ringfence/gofer/client"
+	"ringfence/platform/hostcall"
+	"ringfence/sentry/control"
+	"ringfence/sentry/fs/hostfd"
+	"ringfence/sentry/kernel"
+	"ringfence/sentry/vfs"
+)
+
+// sandbox is the one sandbox of this process.
+type sandbox struct {
+	// Immutable after Run began.
+	cfg *Config
+	log io.Writer
+
+	// Immutable once ready is closed.
+	ready  chan struct{}
+	failed error // why the sandbox could not be set up
+	gofer  *client.Client
+	kernel *kernel.Kernel
+	mounts *vfs.Namespace
+	hostfd *hostfd.Set
+	tty    *relay // nil without a terminal
+
+	// ended is closed when the first process has ended and status is set.
+	ended  chan struct{}
+	status linux.WaitStatus
+	// told is closed when somebody who waited was told, or nobody is there to be.
+	told     chan struct{}
+	tellOnce sync.Once
+	// started is closed when the first process runs.
+	started chan struct{}
+
+	mu       sync.Mutex
+	starting bool                // guarded by mu: OpStart came
+	init     *kernel.ThreadGroup // guarded by mu
+	console  *relay              // guarded by mu
+}
+
+// Run runs a sandbox until its first process has ended and who started it knows.
+func Run(cfg *Config) error {
+	b := &sandbox{
+		cfg: cfg, log: io.Discard,
+		ready: make(chan struct{}), ended: make(chan struct{}), told: make(chan struct{}), started: make(chan struct{}),
+	}
+	if cfg.FDs.Log != NoFD {
+		b.log = os.NewFile(uintptr(cfg.FDs.Log), "log")
+	}
+	if _, err := hostcall.RlimitNofile(); err != nil {
+		return fmt.Errorf("raise descriptor limit: %w", err)
+	}
+	for _, fd := range cfg.FDs.Control {
+		go b.serve(control.FromInt(fd), !cfg.Detached)
+	}
+	if cfg.FDs.Listener != NoFD {
+		go b.listen(hostcall.FD(cfg.FDs.Listener))
+	}
+	b.failed = b.setUp()
+	close(b.ready)
+	if b.failed != nil {
+		<-b.told
+		return nil // Who asked was told what failed.
+	}
+	go b.watchGofer()
+	<-b.started
+	b.status = b.kernel.Wait()
+	if b.tty != nil {
+		b.tty.drain()
+	}
+	close(b.ended)
+	if !cfg.Detached {
+		<-b.told
+	}
+	b.kernel.Platform.Close()
+	return nil
+}
+
+// tell notes that whoever waits for the sandbox has been told, or is gone.
+func (b *sandbox) tell() { b.tellOnce.Do(func() { close(b.told) }) }
+
+// watchGofer ends this process when the gofer is gone, as nothing could be read any more.
+func (b *sandbox) watchGofer() {
+	why := b.goferError()
+	select {
+	case <-b.ended:
+		return
+	default:
+	}
+	fmt.Fprintf(b.log, "gofer ended: %v\n", why)
+	os.Exit(1)
+}
+
+// goferError waits for the gofer's end and returns what it said last.
+func (b *sandbox) goferError() error {
+	text, _ := io.ReadAll(os.NewFile(uintptr(b.cfg.FDs.Lifeline), "lifeline"))
+	if len(text) == 0 {
+		return errors.New("it said nothing")
+	}
+	return errors.New(strings.TrimSpace(string(text)))
+}
+
+func (b *sandbox) debugf(format string, args ...any) {
+	if b.cfg.Debug {
+		fmt.Fprintf(b.log, format+"\n", args...)
+	}
+}
