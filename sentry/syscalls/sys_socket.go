@@ -166,7 +166,7 @@ func accept4(t *kernel.Task, a *arch.Args, flags uint32) (uint64, error) {
 	var got socket.Socket
 	err = blockOnSocket(t, f, false, false, func() error {
 		var err error
-		got, err = s.Accept(t)
+		got, err = s.Accept(t, f.Nonblocking())
 		return err
 	})
 	if err != nil {

@@ -7,7 +7,7 @@
 //
 // Like FileOps, a Socket never waits: what would block returns EAGAIN, and the caller waits
 // on the queue. A Socket is told of MSG_DONTWAIT, and of O_NONBLOCK as MSG_DONTWAIT, only because
-// some errors depend on it.
+// some results depend on it.
 //
 // Lock order: locks of a family come before Base's, which are leaves.
 package socket
@@ -91,8 +91,9 @@ type Socket interface {
 	Bind(c Caller, addr []byte) error
 	Connect(c Caller, addr []byte, flags uint32) error
 	Listen(c Caller, backlog int32) error
-	// Accept returns the socket of a waiting connection.
-	Accept(c Caller) (Socket, error)
+	// Accept returns the socket of a waiting connection. nonblock says that the caller will not
+	// wait, as some errors depend on it.
+	Accept(c Caller, nonblock bool) (Socket, error)
 	LocalName() ([]byte, error)
 	PeerName() ([]byte, error)
 	Shutdown(how int32) error

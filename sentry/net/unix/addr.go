@@ -109,7 +109,7 @@ func (ns *Namespace) bindAbstract(s *Socket, name string) error {
 		return errno.EADDRINUSE
 	}
 	ns.abstract[name] = s
-	s.addr = &address{raw: append([]byte{linux.AF_UNIX, 0}, name...)}
+	s.addr.Store(&address{raw: append([]byte{linux.AF_UNIX, 0}, name...)})
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (ns *Namespace) autobindLocked(s *Socket) error {
 		name := fmt.Sprintf("\x00%05x", ns.nextAuto)
 		if ns.abstract[name] == nil {
 			ns.abstract[name] = s
-			s.addr = &address{raw: append([]byte{linux.AF_UNIX, 0}, name...)}
+			s.addr.Store(&address{raw: append([]byte{linux.AF_UNIX, 0}, name...)})
 			return nil
 		}
 	}
@@ -138,16 +138,10 @@ func (s *Socket) Bind(c socket.Caller, addr []byte) error {
 		return err
 	}
 	path, abstract := splitAddr(addr)
-	s.mu.Lock()
-	bound := s.addr != nil
-	s.mu.Unlock()
 	if abstract != "" {
-		if bound {
-			return errno.EINVAL
-		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.addr != nil {
+		if s.addr.Load() != nil {
 			return errno.EINVAL
 		}
 		return s.ns.bindAbstract(s, abstract)
@@ -158,14 +152,14 @@ func (s *Socket) Bind(c socket.Caller, addr []byte) error {
 		return err
 	}
 	s.mu.Lock()
-	if s.addr != nil {
+	if s.addr.Load() != nil {
 		s.mu.Unlock()
 		s.fs.v.UnlinkAt(c, vfs.Path{}, path)
 		p.DecRef()
 		return errno.EINVAL
 	}
 	raw := append([]byte{linux.AF_UNIX, 0}, path...)
-	s.addr = &address{raw: append(raw, 0), path: p}
+	s.addr.Store(&address{raw: append(raw, 0), path: p})
 	s.fs.mu.Lock()
 	s.fs.bound[p.Inode()] = s
 	s.fs.mu.Unlock()
@@ -177,7 +171,7 @@ func (s *Socket) Bind(c socket.Caller, addr []byte) error {
 func (s *Socket) autobind() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.addr != nil {
+	if s.addr.Load() != nil {
 		return nil
 	}
 	return s.ns.autobindLocked(s)
@@ -186,7 +180,7 @@ func (s *Socket) autobind() error {
 // unbindLocked takes the name out of use and returns the path to drop. The socket's
 // own copy stays: messages show it. Preconditions: s.mu.
 func (s *Socket) unbindLocked() vfs.Path {
-	a := s.addr
+	a := s.addr.Load()
 	if a == nil || s.inherited {
 		return vfs.Path{}
 	}

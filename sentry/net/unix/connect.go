@@ -14,7 +14,7 @@ func (s *Socket) Listen(c socket.Caller, backlog int32) error {
 		return errno.EOPNOTSUPP
 	}
 	s.mu.Lock()
-	if s.addr == nil || s.state == connected {
+	if s.addr.Load() == nil || s.state == connected {
 		s.mu.Unlock()
 		return errno.EINVAL
 	}
@@ -68,7 +68,8 @@ func (s *Socket) connectTo(c socket.Caller, other *Socket) (again bool, err erro
 	}
 	e.state, e.peer = connected, s
 	e.peerCreds, e.hasCreds = socket.PeerCreds(c), true
-	e.addr, e.inherited = other.addr, true
+	e.inherited = true
+	e.addr.Store(other.addr.Load())
 	s.state, s.peer = connected, e
 	s.peerCreds, s.hasCreds = other.peerCreds, true
 	other.pending = append(other.pending, e)
@@ -79,24 +80,24 @@ func (s *Socket) connectTo(c socket.Caller, other *Socket) (again bool, err erro
 }
 
 func (s *Socket) mayConnectLocked(other *Socket) error {
-	switch s.state {
-	case connected:
-		return errno.EISCONN
-	case listening:
-		return errno.EINVAL
-	}
-	if other == s || other.dead || other.state != listening || other.shut&shutRecv != 0 {
+	if other.dead || other.state != listening || other.shut&shutRecv != 0 {
 		return errno.ECONNREFUSED
 	}
 	if len(other.pending) > other.backlog {
 		other.addWaiterLocked(s)
 		return errno.EAGAIN
 	}
+	switch s.state {
+	case connected:
+		return errno.EISCONN
+	case listening:
+		return errno.EINVAL
+	}
 	return nil
 }
 
 // Accept implements socket.Socket.
-func (s *Socket) Accept(socket.Caller) (socket.Socket, error) {
+func (s *Socket) Accept(_ socket.Caller, nonblock bool) (socket.Socket, error) {
 	if s.typ == linux.SOCK_DGRAM {
 		return nil, errno.EOPNOTSUPP
 	}
@@ -107,7 +108,7 @@ func (s *Socket) Accept(socket.Caller) (socket.Socket, error) {
 	}
 	if len(s.pending) == 0 {
 		defer s.mu.Unlock()
-		if s.shut&shutRecv != 0 {
+		if s.shut&shutRecv != 0 && !nonblock {
 			return nil, errno.EINVAL
 		}
 		return nil, errno.EAGAIN

@@ -25,8 +25,6 @@ func (s *Socket) sendPacket(c vfs.Caller, src *usermem.Sequence, m *socket.Messa
 		if err := checkAddr(m.Name); err != nil {
 			return 0, err
 		}
-	} else if peer == nil {
-		return 0, errno.ENOTCONN
 	}
 	opts := s.Options()
 	if opts.PassCred || opts.PassPidfd {
@@ -42,7 +40,7 @@ func (s *Socket) sendPacket(c vfs.Caller, src *usermem.Sequence, m *socket.Messa
 		return 0, err
 	}
 	s.mu.Lock()
-	shut, from := s.shut, s.addr
+	shut := s.shut
 	s.mu.Unlock()
 	if shut&shutSend != 0 {
 		return 0, errno.EPIPE
@@ -59,7 +57,7 @@ func (s *Socket) sendPacket(c vfs.Caller, src *usermem.Sequence, m *socket.Messa
 		}
 		return 0, err
 	}
-	msg.w, msg.owner, msg.creds, msg.from = int(size), s, cr, from
+	msg.w, msg.owner, msg.charge, msg.creds = int(size), s, chargeOf(int(size), false), cr
 	msg.stamp = c.Now()
 	err := s.post(c, peer, m, msg)
 	if err != nil {
@@ -80,6 +78,8 @@ func (s *Socket) post(c vfs.Caller, peer *Socket, m *socket.Message, msg *messag
 			if other, err = s.find(c, m.Name); err != nil {
 				return err
 			}
+		} else if other == nil {
+			return errno.ENOTCONN
 		}
 		other.mu.Lock()
 		switch {
@@ -109,7 +109,7 @@ func (s *Socket) post(c vfs.Caller, peer *Socket, m *socket.Message, msg *messag
 			other.mu.Unlock()
 			return errno.EAGAIN
 		}
-		s.wmem.Add(msg.charge())
+		s.wmem.Add(msg.charge)
 		s.fs.inflight.Add(int64(len(m.Files)))
 		msg.files, m.Files = m.Files, nil
 		other.queue.push(msg)
@@ -159,9 +159,7 @@ func (s *Socket) recvPacket(dst *usermem.Sequence, m *socket.Message) (int, erro
 	s.mu.Unlock()
 	notifyAll(waiters, writable)
 
-	if msg.from != nil {
-		m.Name = msg.from.name()
-	}
+	m.Name = msg.sender()
 	size := msg.len() - skip
 	n := int(min(dst.Len(), uint64(size)))
 	if n < size {

@@ -34,8 +34,8 @@ func (fs *FS) ProcText(ns *Namespace) string {
 			st = 2 // SS_CONNECTING: not yet accepted
 		}
 		name := ""
-		if s.addr != nil {
-			name = " " + s.addr.String()
+		if a := s.addr.Load(); a != nil {
+			name = " " + a.String()
 		}
 		s.mu.Unlock()
 		fmt.Fprintf(&out, "%016x: %08X %08X %08X %04X %02X %5d%s\n", 0, 2, 0, flags, s.typ, st, inode, name)

@@ -62,11 +62,13 @@ type Socket struct {
 	// recvMu serializes readers.
 	recvMu sync.Mutex
 
+	// addr is the name, nil before bind; set once, under mu.
+	addr atomic.Pointer[address]
+
 	mu        sync.Mutex
 	state     state
 	shut      uint8
 	dead      bool
-	addr      *address
 	inherited bool    // addr is the listener's
 	peer      *Socket // a dead peer stays, as on Linux
 	peerCreds socket.Creds
@@ -169,6 +171,7 @@ func (s *Socket) Close() {
 	s.state = closed
 	path := s.unbindLocked()
 	peer := s.peer
+	s.peer = nil
 	queue := s.queue
 	s.queue = messageQueue{}
 	pending := s.pending
@@ -178,7 +181,7 @@ func (s *Socket) Close() {
 	s.recvMu.Unlock()
 
 	if peer != nil && s.typ != linux.SOCK_DGRAM {
-		peer.hangUp(queue.head != nil)
+		peer.hangUp(queue.bytes > 0)
 	} else if peer != nil {
 		peer.forget(s)
 	}
@@ -226,7 +229,7 @@ func (s *Socket) refuse() {
 
 // discard frees a message unread. No lock may be held: files may be released.
 func (s *Socket) discard(m *message) {
-	owner, charge, files := m.owner, m.charge(), m.files
+	owner, charge, files := m.owner, m.charge, m.files
 	m.files = nil
 	m.free()
 	owner.uncharge(charge)
@@ -335,9 +338,7 @@ func (s *Socket) fullFor(sender *Socket) bool {
 
 // LocalName implements socket.Socket.
 func (s *Socket) LocalName() ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.addr.name(), nil
+	return s.addr.Load().name(), nil
 }
 
 // PeerName implements socket.Socket.

@@ -40,12 +40,9 @@ func (s *Socket) Recv(c vfs.Caller, dst *usermem.Sequence, m *socket.Message) (i
 	return s.recvStream(dst, m)
 }
 
-// smallSend is the longest send that is copied to share a message with the one before.
-const smallSend = 1728
-
 func (s *Socket) sendStream(c vfs.Caller, src *usermem.Sequence, m *socket.Message, cr socket.Creds) (int, error) {
 	s.mu.Lock()
-	peer, st, shut, from := s.peer, s.state, s.shut, s.addr
+	peer, st, shut := s.peer, s.state, s.shut
 	s.mu.Unlock()
 	switch {
 	case m.Name != nil && st == connected:
@@ -60,7 +57,7 @@ func (s *Socket) sendStream(c vfs.Caller, src *usermem.Sequence, m *socket.Messa
 	limit := int64(s.Options().SndBuf)
 	done := 0
 	for {
-		n := int(min(src.Len(), maxChunk, uint64(max(limit/2-64, 1))))
+		n := int(min(src.Len(), maxChunk, uint64(limit/2-64)))
 		if n == 0 {
 			return done, nil
 		}
@@ -86,7 +83,7 @@ func (s *Socket) sendStream(c vfs.Caller, src *usermem.Sequence, m *socket.Messa
 			}
 			return done, err
 		}
-		msg.w, msg.owner, msg.creds, msg.from = n, s, cr, from
+		msg.w, msg.owner, msg.charge, msg.creds = n, s, chargeOf(n, true), cr
 		if done == 0 {
 			msg.files, m.Files = m.Files, nil
 		}
@@ -109,18 +106,10 @@ func (s *Socket) deliver(peer *Socket, msg *message) error {
 		peer.mu.Unlock()
 		return errno.EPIPE
 	}
-	if t := peer.queue.tail; t != nil && msg.files == nil && t.owner == s && msg.w <= smallSend &&
-		t.w+msg.w <= len(t.buf) && sameSender(&t.creds, &msg.creds) {
-		t.w += copy(t.buf[t.w:], msg.buf[:msg.w])
-		peer.queue.bytes += msg.w
-		peer.mu.Unlock()
-		msg.free()
-	} else {
-		s.wmem.Add(msg.charge())
-		s.fs.inflight.Add(int64(len(msg.files)))
-		peer.queue.push(msg)
-		peer.mu.Unlock()
-	}
+	s.wmem.Add(msg.charge)
+	s.fs.inflight.Add(int64(len(msg.files)))
+	peer.queue.push(msg)
+	peer.mu.Unlock()
 	peer.Queue.Notify(readable)
 	return nil
 }
@@ -165,8 +154,8 @@ func (s *Socket) recvStream(dst *usermem.Sequence, m *socket.Message) (int, erro
 			}
 			m.Creds, m.HasCreds = msg.creds, true
 		}
-		if m.Name == nil && msg.from != nil {
-			m.Name = msg.from.name()
+		if m.Name == nil {
+			m.Name = msg.sender()
 		}
 		n := min(to-from, want-done)
 		if k, err := dst.CopyOut(msg.buf[from : from+n]); k < n {
@@ -253,7 +242,7 @@ func (s *Socket) consume(msg *message, n int) []*vfs.File {
 	s.mu.Unlock()
 	s.fs.inflight.Add(-int64(len(files)))
 	if last {
-		owner, charge := msg.owner, msg.charge()
+		owner, charge := msg.owner, msg.charge
 		msg.free()
 		owner.uncharge(charge)
 	}
