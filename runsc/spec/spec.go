@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"runtime"
+	"strings"
 
 	"ringfence/abi/linux"
 	"ringfence/runsc/gofer"
@@ -49,7 +50,15 @@ func (s *Spec) machine() {
 	s.Boot.CPUs = runtime.NumCPU()
 	s.Boot.Memory = hostMemory()
 	aux := auxv()
+	s.Boot.CPU = firstCPU()
 	s.Boot.HWCAP, s.Boot.HWCAP2, s.Boot.MinSigStack = aux[linux.AT_HWCAP], aux[linux.AT_HWCAP2], aux[linux.AT_MINSIGSTKSZ]
+}
+
+// firstCPU returns the part of /proc/cpuinfo about the first processor.
+func firstCPU() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	first, _, _ := strings.Cut(string(b), "\n\n")
+	return first
 }
 
 // auxv returns what the host told this process when it started (getauxval(3)).

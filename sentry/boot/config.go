@@ -30,6 +30,8 @@ type Config struct {
 	// What programs are told about the CPU: AT_HWCAP, AT_HWCAP2 and AT_MINSIGSTKSZ of
 	// getauxval(3), as the host says them.
 	HWCAP, HWCAP2, MinSigStack uint64
+	// CPU is the part of the host's /proc/cpuinfo about its first processor.
+	CPU string
 
 	// Strace prints every system call to the log.
 	Strace bool

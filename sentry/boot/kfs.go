@@ -1,10 +1,14 @@
 package boot
 
-import "ringfence/sentry/fs/tmpfs"
+import (
+	"ringfence/sentry/fs/tmpfs"
+	"ringfence/sentry/kernel"
+	"ringfence/sentry/kfs/proc"
+)
 
 // addKernelTypes registers the file systems that describe the kernel.
 func (s *builder) addKernelTypes() {
-	s.v.AddType("proc", &tmpfs.FS{Name: "proc", Memory: s.mem}, true)
+	s.v.AddType("proc", &proc.FS{Kernel: s.k, Cmdline: "BOOT_IMAGE=/boot/vmlinuz-" + kernel.Release + " ro quiet", CPU: s.b.cfg.CPU}, true)
 	s.v.AddType("sysfs", &tmpfs.FS{Name: "sysfs", Memory: s.mem}, true)
 }
 

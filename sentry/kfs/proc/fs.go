@@ -26,6 +26,9 @@ type FS struct {
 	Kernel *kernel.Kernel
 	// Cmdline is /proc/cmdline without the newline.
 	Cmdline string
+	// CPU is the first processor's part of the host's /proc/cpuinfo: guests run on it
+	// directly, so what it can do is no secret.
+	CPU string
 	// Net says what /proc/net/unix holds; may be nil.
 	Net NetInfo
 

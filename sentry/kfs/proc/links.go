@@ -77,11 +77,12 @@ func (l exe) open(c vfs.Caller) (*vfs.File, error) {
 	if ref == nil {
 		return nil, errno.ENOENT
 	}
-	f, ok := ref.(*vfs.File)
-	if !ok {
-		ref.DecRef()
+	defer ref.DecRef()
+	f := kernel.File(ref)
+	if f == nil {
 		return nil, errno.ENOENT
 	}
+	f.IncRef()
 	return f, nil
 }
 
