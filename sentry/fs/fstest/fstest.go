@@ -134,12 +134,12 @@ func (r *runner) do(line string) string {
 	f := strings.Fields(line)
 	a := func(i int) string { return arg(f, i) }
 	n := func(i int) int64 { return int64(num(f[i])) }
-	fd := func() int {
-		v, ok := r.fds[f[1]]
-		if !ok {
-			return -1
+	fd := func() int { return r.fds[f[1]] }
+	switch f[0] {
+	case "linkfd", "close", "read", "pread", "write", "pwrite", "lseek", "ftruncate", "fallocate", "fstat":
+		if _, ok := r.fds[f[1]]; !ok {
+			return "not open"
 		}
-		return v
 	}
 	switch f[0] {
 	case "user":
@@ -252,19 +252,27 @@ func show(st linux.Stat) string {
 	return s
 }
 
-// compare runs script on both sides and reports lines that differ.
-func compare(t *testing.T, script string, got, want sys) {
+// compare runs script on both sides and reports lines that differ. In front of line number at, if that is
+// not 0, all files are closed and change is called.
+func compare(t *testing.T, script string, got, want sys, at int, change func()) {
 	t.Helper()
 	g, w := &runner{got, map[string]int{}}, &runner{want, map[string]int{}}
-	defer func() {
+	closeAll := func() {
 		for _, fd := range g.fds {
 			g.close(fd)
 		}
 		for _, fd := range w.fds {
 			w.close(fd)
 		}
-	}()
+		clear(g.fds)
+		clear(w.fds)
+	}
+	defer closeAll()
 	for i, line := range strings.Split(strings.TrimSpace(script), "\n") {
+		if i == at && at > 0 {
+			closeAll()
+			change()
+		}
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
@@ -275,4 +283,3 @@ func compare(t *testing.T, script string, got, want sys) {
 		}
 	}
 }
-

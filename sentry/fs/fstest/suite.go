@@ -1,25 +1,49 @@
 package fstest
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"ringfence/sentry/vfs"
 )
 
-// Run runs all cases. mount makes a namespace with an empty, writable file system at its root, owned by
-// root with mode 0755.
-func Run(t *testing.T, mount func(t *testing.T) (*vfs.VFS, *vfs.Namespace)) {
+// Mount makes a namespace with an empty, writable file system at its root, owned by root with mode 0755.
+type Mount func(t *testing.T) (*vfs.VFS, *vfs.Namespace)
+
+// Run runs all cases.
+func Run(t *testing.T, mount Mount) {
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			v, ns := mount(t)
-			root := ns.Root()
-			g := newGuest(t, v, root)
-			root.DecRef()
-			compare(t, c.script, g, newHost(t))
-			g.c.FS.Release()
-			ns.DecRef()
-		})
+		t.Run(c.name, func(t *testing.T) { run(t, c.script, mount, 0, nil) })
 	}
+}
+
+// RunOver runs all cases several times, each time up to another line on what mount makes, and from there on
+// on what over puts on top of that.
+func RunOver(t *testing.T, mount Mount, over func(t *testing.T, v *vfs.VFS, lower vfs.Path) *vfs.Namespace) {
+	for _, c := range cases {
+		lines := strings.Count(strings.TrimSpace(c.script), "\n") + 1
+		for _, at := range []int{1, lines / 4, lines / 2, lines * 3 / 4} {
+			t.Run(fmt.Sprintf("%s from line %d", c.name, at+1), func(t *testing.T) { run(t, c.script, mount, at, over) })
+		}
+	}
+}
+
+func run(t *testing.T, script string, mount Mount, at int, over func(*testing.T, *vfs.VFS, vfs.Path) *vfs.Namespace) {
+	v, ns := mount(t)
+	root := ns.Root()
+	g := newGuest(t, v, root)
+	compare(t, script, g, newHost(t), at, func() {
+		upper := over(t, v, root)
+		p := upper.Root()
+		g.c.FS.SetRoot(p)
+		g.c.FS.SetCwd(p)
+		p.DecRef()
+		t.Cleanup(upper.DecRef)
+	})
+	root.DecRef()
+	g.c.FS.Release()
+	ns.DecRef()
 }
 
 var cases = []struct{ name, script string }{
