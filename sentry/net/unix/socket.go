@@ -240,10 +240,14 @@ func (s *Socket) discard(m *message) {
 func (s *Socket) uncharge(n int64) {
 	limit := int64(s.Options().SndBuf)
 	now := s.wmem.Add(-n)
-	if now*4 <= limit && (now+n)*4 > limit {
+	if roomy(now, limit) && !roomy(now+n, limit) {
 		s.Queue.Notify(writable)
 	}
 }
+
+// roomy reports whether a socket with wmem bytes in flight polls as writable: a quarter of
+// SO_SNDBUF is not used. The 1 is Linux's own (sk_wmem_alloc).
+func roomy(wmem, sndBuf int64) bool { return (wmem+1)*4 <= sndBuf }
 
 // takeWaitersLocked empties the list of those who wait for room.
 func (s *Socket) takeWaitersLocked() map[*Socket]struct{} {
@@ -315,7 +319,7 @@ func (s *Socket) Readiness() wait.Mask {
 	if s.typ != linux.SOCK_DGRAM && st == closed {
 		m |= wait.Hup
 	}
-	if st == listening || s.wmem.Load()*4 > int64(s.Options().SndBuf) {
+	if st == listening || !roomy(s.wmem.Load(), int64(s.Options().SndBuf)) {
 		return m
 	}
 	if s.packets() && peer != nil && peer != s && peer.fullFor(s) {

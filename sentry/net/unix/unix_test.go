@@ -282,7 +282,7 @@ func (m *mem) CopyOut(_ addr.Addr, b []byte) (int, error) {
 func TestAgreesWithHost(t *testing.T) {
 	for _, typ := range []int32{linux.SOCK_STREAM, linux.SOCK_DGRAM, linux.SOCK_SEQPACKET} {
 		t.Run(map[int32]string{1: "stream", 2: "dgram", 5: "seqpacket"}[typ], func(t *testing.T) {
-			for seed := range uint64(300) {
+			for seed := range uint64(150) {
 				compare(t, typ, seed)
 			}
 		})
