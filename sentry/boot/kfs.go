@@ -1,9 +1,11 @@
 package boot
 
 import (
+	"ringfence/sentry/fs/overlay"
 	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/proc"
+	"ringfence/sentry/vfs"
 )
 
 // addKernelTypes registers the file systems that describe the kernel.
@@ -13,4 +15,7 @@ func (s *builder) addKernelTypes() {
 }
 
 // overlay puts a writable layer in memory over a file system.
-func (s *builder) overlay(lower mounted) (mounted, error) { return lower, nil }
+func (s *builder) overlay(lower mounted) (mounted, error) {
+	sb, root := overlay.New(overlay.Config{Lower: []*vfs.Inode{lower.root}, Memory: s.mem})
+	return mounted{sb, root}, nil
+}
