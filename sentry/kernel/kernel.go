@@ -8,6 +8,7 @@ import (
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/epoll"
 	"ringfence/sentry/fs/pipe"
+	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/futex"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
@@ -61,6 +62,7 @@ type Kernel struct {
 	netID, cgroupID, timeID uint64
 	Pipes                   *pipe.FS
 	Epolls                  *epoll.FS
+	Memfds                  *tmpfs.Memfds
 	Sockets                 *socket.FS
 	Unix                    *unix.FS
 	UnixNS                  *unix.Namespace // abstract names; one network per kernel
@@ -115,6 +117,7 @@ func New(c Config) *Kernel {
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
+	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)
 	k.Sockets = socket.NewFS(c.VFS)
 	k.Unix = unix.NewFS(c.VFS)
 	k.UnixNS = unix.NewNamespace()
