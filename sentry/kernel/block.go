@@ -135,7 +135,7 @@ func (t *Task) BlockOnFile(f *vfs.File, mask wait.Mask, nonblock bool, deadline 
 	if err != errno.EAGAIN || nonblock || f.Flags()&linux.O_NONBLOCK != 0 {
 		return err
 	}
-	q := f.Queue()
+	q := f.QueueOf(t)
 	if q == nil {
 		return err
 	}

@@ -84,19 +84,26 @@ func (p *PID) Numbers(ns *PIDNamespace) []int32 {
 func (t *Task) Nice() int32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sched.nice
+	return t.sched.Nice
 }
 
 // Policy returns the scheduling policy (SCHED_*) and the real-time priority.
 func (t *Task) Policy() (policy uint32, priority int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.sched.policy, t.sched.priority
+	return t.sched.Policy, t.sched.Priority
 }
 
 // TimerSlack returns PR_SET_TIMERSLACK in nanoseconds; SetTimerSlack changes it.
-func (t *Task) TimerSlack() int64     { return t.timerSlack.Load() }
-func (t *Task) SetTimerSlack(n int64) { t.timerSlack.Store(n) }
+// Values not above 0 restore the default. Time-outs here have no slack: it is only remembered.
+func (t *Task) TimerSlack() int64 { return t.timerSlack.Load() }
+
+func (t *Task) SetTimerSlack(n int64) {
+	if n <= 0 {
+		n = defaultTimerSlack
+	}
+	t.timerSlack.Store(n)
+}
 
 // OOMScoreAdj returns /proc/PID/oom_score_adj; SetOOMScoreAdj changes it.
 func (tg *ThreadGroup) OOMScoreAdj() int32     { return tg.oomScoreAdj.Load() }

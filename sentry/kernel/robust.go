@@ -88,8 +88,8 @@ func (t *Task) futexWake(a addr.Addr) {
 // FutexLocker returns the task as the owner of locks. Task goroutine only.
 func (t *Task) FutexLocker() futex.Locker {
 	l := futex.Locker{TID: uint32(t.TID()), ID: t.RootTID()}
-	if t.sched.policy == linux.SCHED_FIFO || t.sched.policy == linux.SCHED_RR {
-		l.Prio = -t.sched.priority
+	if t.sched.Policy == linux.SCHED_FIFO || t.sched.Policy == linux.SCHED_RR {
+		l.Prio = -t.sched.Priority
 	}
 	return l
 }

@@ -17,6 +17,9 @@ type lastFault struct {
 func (t *Task) run() {
 	defer t.k.tasks.Done()
 	t.cpu.enter(t, phaseSystem)
+	if t.tg.limits.Cur(linux.RLIMIT_CPU) != linux.RLIM_INFINITY {
+		t.tg.watchCPULimit()
+	}
 	if t.setTID != 0 {
 		t.CopyOutUint32(t.setTID, uint32(t.TID()))
 	}

@@ -3,7 +3,6 @@ package kernel
 import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
-	"ringfence/sentry/base/wait"
 )
 
 // KernelInfo returns the siginfo of a signal that the kernel sends for reasons of its own.
@@ -143,7 +142,7 @@ func (t *Task) sendLocked(info *linux.SignalInfo, group bool, q *queuedSignal, f
 	}
 	p.set.Add(sig)
 	t.completeLocked(sig, group)
-	tg.SignalEvents.Notify(wait.In | wait.RdNorm)
+	tg.SignalEvents.Notify(signalReady)
 	return nil
 }
 

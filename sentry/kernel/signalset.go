@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
 )
 
@@ -152,3 +153,6 @@ func nextSignal(set linux.SignalSet) linux.Signal {
 	}
 	return 0
 }
+
+// signalReady is what queues are told of a signal's arrival.
+const signalReady = wait.In | wait.RdNorm

@@ -57,7 +57,7 @@ type Task struct {
 	mounts     *vfs.Namespace
 	comm       string
 	robustList addr.Addr
-	sched      schedParams
+	sched      Sched
 	oomScore   int32 // unused by threads other than the leader
 
 	// cred is replaced by the task itself, read by all.
