@@ -71,9 +71,9 @@ func sysEpollCtl(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	switch op {
 	case linux.EPOLL_CTL_ADD:
-		return 0, ep.Add(target, fd, ev)
+		return 0, ep.Add(t, target, fd, ev)
 	case linux.EPOLL_CTL_MOD:
-		return 0, ep.Modify(target, fd, ev)
+		return 0, ep.Modify(t, target, fd, ev)
 	case linux.EPOLL_CTL_DEL:
 		return 0, ep.Delete(target, fd)
 	}
@@ -137,7 +137,7 @@ func epollWait(t *kernel.Task, a *arch.Args, d timeout) (uint64, error) {
 	} else if int(max) > len(events) {
 		events = make([]linux.EpollEvent, min(int(max), maxEpollEvents))
 	}
-	n := ep.Collect(events)
+	n := ep.Collect(t, events)
 	if n == 0 && !d.now {
 		n, err = epollBlock(t, ep, events, d)
 	}
@@ -159,13 +159,13 @@ func epollBlock(t *kernel.Task, ep *epoll.Epoll, events []linux.EpollEvent, d ti
 	defer ep.Pass()
 	defer q.Unregister(&e)
 	for {
-		if n := ep.Collect(events); n > 0 {
+		if n := ep.Collect(t, events); n > 0 {
 			return n, nil
 		}
 		switch err := t.BlockUntil(d.deadline()); err {
 		case nil:
 		case errno.ETIMEDOUT:
-			return ep.Collect(events), nil
+			return ep.Collect(t, events), nil
 		default:
 			return 0, errno.EINTR
 		}

@@ -127,13 +127,13 @@ func (s *pollSet) free() {
 	pollPool.Put(s)
 }
 
-// scan asks all files and returns how many have something to tell.
-func (s *pollSet) scan() int {
+// scan asks all files and returns how many have something to tell t.
+func (s *pollSet) scan(t *kernel.Task) int {
 	n := 0
 	for i := range s.polled {
 		p := &s.polled[i]
 		if p.f != nil {
-			p.got = p.f.Readiness() & (p.want | s.always)
+			p.got = p.f.ReadinessTo(t) & (p.want | s.always)
 		}
 		if p.got != 0 {
 			n++
@@ -144,7 +144,7 @@ func (s *pollSet) scan() int {
 
 // wait scans until something is ready, the time is over (0, nil), or the task is interrupted.
 func (s *pollSet) wait(t *kernel.Task, d timeout) (int, error) {
-	if n := s.scan(); n > 0 || d.now {
+	if n := s.scan(t); n > 0 || d.now {
 		return n, nil
 	}
 	if cap(s.entries) < len(s.polled) {
@@ -156,7 +156,7 @@ func (s *pollSet) wait(t *kernel.Task, d timeout) (int, error) {
 		if p.f == nil {
 			continue
 		}
-		if q := p.f.Queue(); q != nil {
+		if q := p.f.QueueOf(t); q != nil {
 			entries[i] = wait.Entry{Waiter: t, Mask: p.want | wait.Always}
 			q.Register(&entries[i])
 		}
@@ -164,7 +164,7 @@ func (s *pollSet) wait(t *kernel.Task, d timeout) (int, error) {
 	defer func() {
 		for i := range s.polled {
 			if f := s.polled[i].f; f != nil {
-				if q := f.Queue(); q != nil {
+				if q := f.QueueOf(t); q != nil {
 					q.Unregister(&entries[i])
 				}
 			}
@@ -172,13 +172,13 @@ func (s *pollSet) wait(t *kernel.Task, d timeout) (int, error) {
 		}
 	}()
 	for {
-		if n := s.scan(); n > 0 {
+		if n := s.scan(t); n > 0 {
 			return n, nil
 		}
 		switch err := t.BlockUntil(d.deadline()); err {
 		case nil:
 		case errno.ETIMEDOUT:
-			return s.scan(), nil
+			return s.scan(t), nil
 		default:
 			return 0, err
 		}

@@ -1,5 +1,7 @@
 package vfs
 
+import "ringfence/sentry/base/wait"
+
 // SpecialFiles opens the inodes whose behaviour is not their file system's: devices and
 // FIFOs. boot supplies one; it is held by the VFS.
 type SpecialFiles interface {
@@ -15,6 +17,29 @@ type SpecialFiles interface {
 // then openat waits on the file's Queue. Giving up releases the file.
 type OpenWaiter interface {
 	OpenReady(f *File) bool
+}
+
+// Beholder is a FileOps whose readiness depends on who looks (signalfd, and epoll files,
+// which may watch one). What Readiness and Queue say is for those who are nobody.
+type Beholder interface {
+	ReadinessTo(c Caller, f *File) wait.Mask
+	QueueOf(c Caller, f *File) *wait.Queue
+}
+
+// ReadinessTo is Readiness as c sees it.
+func (f *File) ReadinessTo(c Caller) wait.Mask {
+	if b, ok := f.Ops.(Beholder); ok {
+		return b.ReadinessTo(c, f)
+	}
+	return f.Ops.Readiness(f)
+}
+
+// QueueOf is the queue where c learns of changes, nil if the file is always ready.
+func (f *File) QueueOf(c Caller) *wait.Queue {
+	if b, ok := f.Ops.(Beholder); ok {
+		return b.QueueOf(c, f)
+	}
+	return f.Ops.Queue(f)
 }
 
 // FileIdentity is a FileOps that /proc/PID/fd names otherwise than by path, such as

@@ -40,7 +40,8 @@ type key struct {
 type item struct {
 	ep    *Epoll
 	key   key
-	entry wait.Entry // immutable but for its place in the queue
+	entry wait.Entry  // immutable but for its place in the queue
+	queue *wait.Queue // where the entry is; immutable
 
 	// Guarded by ep.readyMu.
 	events     uint32
@@ -73,9 +74,9 @@ func (it *item) Wake(e *wait.Entry, ready wait.Mask) {
 	ep.queue.Notify(wait.In | wait.RdNorm)
 }
 
-// Add is EPOLL_CTL_ADD.
-func (ep *Epoll) Add(file *vfs.File, fd int32, ev linux.EpollEvent) error {
-	q := file.Queue()
+// Add is EPOLL_CTL_ADD. The file is watched as c sees it.
+func (ep *Epoll) Add(c vfs.Caller, file *vfs.File, fd int32, ev linux.EpollEvent) error {
+	q := file.QueueOf(c)
 	if q == nil {
 		return errno.EPERM
 	}
@@ -91,7 +92,7 @@ func (ep *Epoll) Add(file *vfs.File, fd int32, ev linux.EpollEvent) error {
 		}
 	}
 	k := key{file, fd}
-	it := &item{ep: ep, key: k, events: ev.Events | linux.EPOLLERR | linux.EPOLLHUP, data: ev.Data}
+	it := &item{ep: ep, key: k, queue: q, events: ev.Events | linux.EPOLLERR | linux.EPOLLHUP, data: ev.Data}
 	it.entry = wait.Entry{Waiter: it, Mask: wait.All}
 	if ev.Events&linux.EPOLLEXCLUSIVE != 0 {
 		// Only one exclusive waiter is woken, so it must be one that wants this.
@@ -110,7 +111,7 @@ func (ep *Epoll) Add(file *vfs.File, fd int32, ev linux.EpollEvent) error {
 	ep.items[k] = it
 	file.Watch(it)
 	q.Register(&it.entry)
-	notify := it.check()
+	notify := it.check(c)
 	ep.mu.Unlock()
 	if notify {
 		ep.queue.Notify(wait.In | wait.RdNorm)
@@ -119,7 +120,7 @@ func (ep *Epoll) Add(file *vfs.File, fd int32, ev linux.EpollEvent) error {
 }
 
 // Modify is EPOLL_CTL_MOD.
-func (ep *Epoll) Modify(file *vfs.File, fd int32, ev linux.EpollEvent) error {
+func (ep *Epoll) Modify(c vfs.Caller, file *vfs.File, fd int32, ev linux.EpollEvent) error {
 	if file.Queue() == nil {
 		return errno.EPERM
 	}
@@ -141,7 +142,7 @@ func (ep *Epoll) Modify(file *vfs.File, fd int32, ev linux.EpollEvent) error {
 	it.events = ev.Events | linux.EPOLLERR | linux.EPOLLHUP
 	it.data = ev.Data
 	ep.readyMu.Unlock()
-	notify := it.check()
+	notify := it.check(c)
 	ep.mu.Unlock()
 	if notify {
 		ep.queue.Notify(wait.In | wait.RdNorm)
@@ -151,14 +152,13 @@ func (ep *Epoll) Modify(file *vfs.File, fd int32, ev linux.EpollEvent) error {
 
 // Delete is EPOLL_CTL_DEL.
 func (ep *Epoll) Delete(file *vfs.File, fd int32) error {
-	q := file.Queue()
-	if q == nil {
+	if file.Queue() == nil {
 		return errno.EPERM
 	}
 	ep.mu.Lock()
 	it := ep.items[key{file, fd}]
 	if it != nil {
-		ep.removeLocked(it, q)
+		ep.removeLocked(it)
 	}
 	ep.mu.Unlock()
 	if it == nil {
@@ -170,19 +170,19 @@ func (ep *Epoll) Delete(file *vfs.File, fd int32) error {
 }
 
 // FileReleased implements vfs.ReleaseWatcher.
-func (it *item) FileReleased(f *vfs.File) {
+func (it *item) FileReleased(*vfs.File) {
 	it.ep.mu.Lock()
 	if !it.dead { // dead changes under mu, too
-		it.ep.removeLocked(it, f.Queue())
+		it.ep.removeLocked(it)
 	}
 	it.ep.mu.Unlock()
 	// If f is an epoll file it takes its watchers with it.
 }
 
 // removeLocked ends the interest. Preconditions: ep.mu.
-func (ep *Epoll) removeLocked(it *item, q *wait.Queue) {
+func (ep *Epoll) removeLocked(it *item) {
 	delete(ep.items, it.key)
-	q.Unregister(&it.entry)
+	it.queue.Unregister(&it.entry)
 	ep.readyMu.Lock()
 	it.dead = true
 	if it.ready {
@@ -193,8 +193,8 @@ func (ep *Epoll) removeLocked(it *item, q *wait.Queue) {
 
 // check puts the item on the ready list if its file is ready, and reports
 // whether waiters are to be told. Preconditions: ep.mu.
-func (it *item) check() bool {
-	if it.poll() == 0 {
+func (it *item) check(c vfs.Caller) bool {
+	if it.poll(c) == 0 {
 		return false
 	}
 	it.ep.readyMu.Lock()
@@ -206,21 +206,21 @@ func (it *item) check() bool {
 	return true
 }
 
-// poll returns which of the wanted conditions hold. Preconditions: ep.mu.
-func (it *item) poll() uint32 {
+// poll returns which of the wanted conditions hold for c. Preconditions: ep.mu.
+func (it *item) poll(c vfs.Caller) uint32 {
 	it.ep.readyMu.Lock()
 	want := it.events &^ private
 	it.ep.readyMu.Unlock()
 	if want == 0 {
 		return 0
 	}
-	return uint32(it.key.file.Readiness()) & want
+	return uint32(it.key.file.ReadinessTo(c)) & want
 }
 
 // Collect is the heart of epoll_wait(2): it stores what is ready to events, at most its
 // length, and returns how many. It does not wait; who does registers with
 // the file's queue, exclusively, and calls Pass in the end.
-func (ep *Epoll) Collect(events []linux.EpollEvent) int {
+func (ep *Epoll) Collect(c vfs.Caller, events []linux.EpollEvent) int {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	ep.readyMu.Lock()
@@ -238,7 +238,7 @@ func (ep *Epoll) Collect(events []linux.EpollEvent) int {
 		// Off the list first: a wake-up from here on puts it back.
 		ep.unlinkLocked(it)
 		ep.readyMu.Unlock()
-		got := it.poll()
+		got := it.poll(c)
 		if got == 0 {
 			continue
 		}
@@ -266,8 +266,14 @@ func (ep *Epoll) Pass() {
 	}
 }
 
-// Readiness implements vfs.FileOps: an epoll file is readable if a wait would return something.
-func (ep *Epoll) Readiness(*vfs.File) wait.Mask {
+// Readiness implements vfs.FileOps.
+func (ep *Epoll) Readiness(f *vfs.File) wait.Mask { return ep.ReadinessTo(nil, f) }
+
+// QueueOf implements vfs.Beholder.
+func (ep *Epoll) QueueOf(vfs.Caller, *vfs.File) *wait.Queue { return &ep.queue }
+
+// ReadinessTo implements vfs.Beholder: an epoll file is readable if a wait would return something.
+func (ep *Epoll) ReadinessTo(c vfs.Caller, _ *vfs.File) wait.Mask {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
 	for {
@@ -279,7 +285,7 @@ func (ep *Epoll) Readiness(*vfs.File) wait.Mask {
 		}
 		ep.unlinkLocked(it)
 		ep.readyMu.Unlock()
-		if it.poll() == 0 {
+		if it.poll(c) == 0 {
 			continue
 		}
 		ep.readyMu.Lock()
@@ -302,7 +308,7 @@ func (ep *Epoll) Release(*vfs.File) {
 		items = append(items, it)
 	}
 	for _, it := range items {
-		ep.removeLocked(it, it.key.file.Queue())
+		ep.removeLocked(it)
 	}
 	ep.mu.Unlock()
 	nested := false

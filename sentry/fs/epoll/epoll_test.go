@@ -65,15 +65,15 @@ func (o *ours) ctl(ep, op, slot int, ev linux.EpollEvent) error {
 	e := Of(o.f[ep])
 	switch op {
 	case linux.EPOLL_CTL_ADD:
-		return e.Add(o.f[slot], int32(slot), ev)
+		return e.Add(nil, o.f[slot], int32(slot), ev)
 	case linux.EPOLL_CTL_MOD:
-		return e.Modify(o.f[slot], int32(slot), ev)
+		return e.Modify(nil, o.f[slot], int32(slot), ev)
 	}
 	return e.Delete(o.f[slot], int32(slot))
 }
 func (o *ours) wait(ep, max int) []linux.EpollEvent {
 	ev := make([]linux.EpollEvent, max)
-	return ev[:Of(o.f[ep]).Collect(ev)]
+	return ev[:Of(o.f[ep]).Collect(nil, ev)]
 }
 func (o *ours) poll(slot int) wait.Mask { return o.f[slot].Readiness() }
 
@@ -320,7 +320,7 @@ func TestFilesWithoutQueueAreRefused(t *testing.T) {
 	v := vfs.New()
 	f := v.NewAnonFile("x", noQueue{}, 0, vfs.FModeRead, o.c.Creds())
 	o.epoll(0)
-	if err := Of(o.f[0]).Add(f, 1, linux.EpollEvent{}); err != errno.EPERM {
+	if err := Of(o.f[0]).Add(nil, f, 1, linux.EpollEvent{}); err != errno.EPERM {
 		t.Errorf("got %v", err)
 	}
 }
@@ -339,14 +339,14 @@ func BenchmarkWait(b *testing.B) {
 			for i := range n {
 				last = eventfd.New(0, false)
 				f := v.NewAnonFile("[eventfd]", last, linux.O_RDWR, vfs.FModeRead|vfs.FModeWrite, o.c.Creds())
-				ep.Add(f, int32(i), linux.EpollEvent{Events: linux.EPOLLIN})
+				ep.Add(nil, f, int32(i), linux.EpollEvent{Events: linux.EPOLLIN})
 			}
 			ev := make([]linux.EpollEvent, 16)
 			buf := make([]byte, 8)
 			b.ReportAllocs()
 			for b.Loop() {
 				last.Add(1)
-				if ep.Collect(ev) != 1 {
+				if ep.Collect(nil, ev) != 1 {
 					b.Fatal("no event")
 				}
 				s := usermem.FromBytes(buf)

@@ -98,6 +98,10 @@ func (n *node) changed(c vfs.Caller, d int, isDir, link bool) {
 func (n *node) SetAttr(c vfs.Caller, _ *vfs.Inode, s vfs.SetAttr) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if s.Mask&vfs.SetMode != 0 && n.store != nil && n.store.Seals()&linux.F_SEAL_EXEC != 0 &&
+		(s.Mode^n.inode.Attr().Mode)&0o111 != 0 {
+		return errno.EPERM
+	}
 	if s.Mask&vfs.SetSize != 0 {
 		if n.store == nil {
 			return errno.EINVAL
