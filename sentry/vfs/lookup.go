@@ -1,13 +1,15 @@
 package vfs
 
 import (
+	"strings"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 )
 
 // lookup returns the child name of dir with a reference, from the cache or the file system;
-// it may be negative. ahead appends the names that the walk will want next.
-func (v *VFS) lookup(c Caller, dir *Dentry, name string, ahead func([]string) []string) (*Dentry, error) {
+// it may be negative. ahead is the path that the walk will follow from there.
+func (v *VFS) lookup(c Caller, dir *Dentry, name, ahead string) (*Dentry, error) {
 	if d := cachedChild(c, dir, name); d != nil {
 		return d, nil
 	}
@@ -63,7 +65,7 @@ func (sb *Superblock) detachTreeLocked(gone []*Dentry, d *Dentry) []*Dentry {
 }
 
 // lookupLocked is lookup with dir's inode locked, for reading at least.
-func lookupLocked(c Caller, dir *Dentry, name string, ahead func([]string) []string) (*Dentry, error) {
+func lookupLocked(c Caller, dir *Dentry, name, ahead string) (*Dentry, error) {
 	if d := cachedChild(c, dir, name); d != nil {
 		return d, nil
 	}
@@ -71,10 +73,8 @@ func lookupLocked(c Caller, dir *Dentry, name string, ahead func([]string) []str
 		return nil, errno.ENOENT
 	}
 	n, sb := dir.Inode(), dir.sb
-	if wk, ok := n.Ops.(Walker); ok && ahead != nil {
-		var buf [maxBatch]string
-		names := ahead(append(buf[:0], name))
-		if len(names) > 1 {
+	if wk, ok := n.Ops.(Walker); ok && ahead != "" {
+		if names := batch(name, ahead); len(names) > 1 {
 			return walkBatch(c, wk, dir, names)
 		}
 	}
@@ -176,4 +176,22 @@ func (sb *Superblock) addUnlock(dir *Dentry, name string, n *Inode) *Dentry {
 	sb.treeMu.Unlock()
 	disposeAll(gone)
 	return d
+}
+
+// batch returns name and the plain names that path begins with.
+func batch(name, path string) []string {
+	names := append(make([]string, 0, maxBatch), name)
+	for path != "" && len(names) < maxBatch {
+		next := path
+		if i := strings.IndexByte(path, '/'); i >= 0 {
+			next, path = path[:i], strings.TrimLeft(path[i:], "/")
+		} else {
+			path = ""
+		}
+		if next == "." || next == ".." || len(next) > linux.NAME_MAX {
+			break
+		}
+		names = append(names, next)
+	}
+	return names
 }

@@ -12,8 +12,8 @@ func (v *VFS) resolveParent(c Caller, start Path, path string) (*walk, error) {
 	if path == "" {
 		return nil, errno.ENOENT
 	}
-	w, err := v.newWalk(c, start, path, 0)
-	if err != nil {
+	w := new(walk)
+	if err := w.begin(v, c, start, path, 0); err != nil {
 		return nil, err
 	}
 	if err := w.run(true); err != nil {
@@ -38,7 +38,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, fn func(at
 	n := dir.Inode()
 	n.rw.Lock()
 	defer n.rw.Unlock()
-	d, err := lookupLocked(c, dir, name, nil)
+	d, err := lookupLocked(c, dir, name, "")
 	if err != nil {
 		return Path{}, err
 	}
@@ -255,7 +255,7 @@ func (v *VFS) remove(c Caller, start Path, path string, isDir bool) error {
 // removeLocked removes name from dir and returns its dentry, now detached.
 // Preconditions: dir's inode is locked for writing.
 func removeLocked(c Caller, dir *Dentry, name string, isDir, slash bool) (*Dentry, error) {
-	d, err := lookupLocked(c, dir, name, nil)
+	d, err := lookupLocked(c, dir, name, "")
 	if err != nil {
 		return nil, err
 	}

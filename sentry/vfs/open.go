@@ -78,8 +78,8 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 	if path == "" {
 		return nil, errno.ENOENT
 	}
-	w, err := v.newWalk(c, start, path, lf)
-	if err != nil {
+	w := new(walk)
+	if err := w.begin(v, c, start, path, lf); err != nil {
 		return nil, err
 	}
 	defer w.release()
@@ -143,7 +143,7 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, created bool, err error) {
 	dir := w.at.Dentry
 	// Most files that are opened with O_CREAT exist.
-	d, err = v.lookup(c, dir, w.last, nil)
+	d, err = v.lookup(c, dir, w.last, "")
 	if err != nil {
 		return nil, false, err
 	}
@@ -157,7 +157,7 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	n := dir.Inode()
 	n.rw.Lock()
 	defer n.rw.Unlock()
-	d, err = lookupLocked(c, dir, w.last, nil)
+	d, err = lookupLocked(c, dir, w.last, "")
 	if err != nil {
 		return nil, false, err
 	}

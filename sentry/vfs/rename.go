@@ -114,14 +114,14 @@ func below(d, a *Dentry) bool {
 }
 
 func (r *rename) do() (err error) {
-	if r.src, err = lookupLocked(r.c, r.fromDir, r.fromName, nil); err != nil {
+	if r.src, err = lookupLocked(r.c, r.fromDir, r.fromName, ""); err != nil {
 		return err
 	}
 	src := r.src.Inode()
 	if src == nil {
 		return errno.ENOENT
 	}
-	if r.dst, err = lookupLocked(r.c, r.toDir, r.toName, nil); err != nil {
+	if r.dst, err = lookupLocked(r.c, r.toDir, r.toName, ""); err != nil {
 		return err
 	}
 	dst := r.dst.Inode()

@@ -45,8 +45,8 @@ func (v *VFS) Resolve(c Caller, start Path, path string, flags LookupFlags) (Pat
 		start.IncRef()
 		return start, nil
 	}
-	w, err := v.newWalk(c, start, path, flags)
-	if err != nil {
+	var w walk
+	if err := w.begin(v, c, start, path, flags); err != nil {
 		return Path{}, err
 	}
 	if err := w.run(false); err != nil {
@@ -98,16 +98,17 @@ type walk struct {
 	lastType lastType
 }
 
-func (v *VFS) newWalk(c Caller, start Path, path string, flags LookupFlags) (*walk, error) {
+// begin sets w up, with references that release drops.
+func (w *walk) begin(v *VFS, c Caller, start Path, path string, flags LookupFlags) error {
 	if len(path) >= pathMax {
-		return nil, errno.ENAMETOOLONG
+		return errno.ENAMETOOLONG
 	}
-	w := &walk{v: v, c: c, flags: flags}
+	*w = walk{v: v, c: c, flags: flags}
 	abs := path[0] == '/'
 	switch {
 	case flags&(LookupBeneath|LookupInRoot) != 0:
 		if abs && flags&LookupBeneath != 0 {
-			return nil, errno.EXDEV
+			return errno.EXDEV
 		}
 		w.at = start
 		if !start.Ok() {
@@ -128,7 +129,7 @@ func (v *VFS) newWalk(c Caller, start Path, path string, flags LookupFlags) (*wa
 		w.at = c.FSContext().Cwd()
 	}
 	w.rest = strings.TrimLeft(path, "/")
-	return w, nil
+	return nil
 }
 
 func (w *walk) release() {
@@ -283,7 +284,7 @@ func (w *walk) step(name string, final bool) error {
 	if w.flags&LookupCached != 0 {
 		return errno.EAGAIN
 	}
-	d, err := w.v.lookup(w.c, w.at.Dentry, name, w.ahead)
+	d, err := w.v.lookup(w.c, w.at.Dentry, name, w.rest)
 	if err != nil {
 		return err
 	}
@@ -305,24 +306,6 @@ func (w *walk) step(name string, final bool) error {
 	w.at.Mount.refs.Add(1)
 	w.moveTo(Path{w.at.Mount, d})
 	return w.enterMounts()
-}
-
-// ahead returns the plain names that follow the current one, for a batched lookup.
-func (w *walk) ahead(names []string) []string {
-	rest := w.rest
-	for rest != "" && len(names) < maxBatch {
-		name := rest
-		if i := strings.IndexByte(rest, '/'); i >= 0 {
-			name, rest = rest[:i], strings.TrimLeft(rest[i:], "/")
-		} else {
-			rest = ""
-		}
-		if name == "." || name == ".." || len(name) > linux.NAME_MAX {
-			break
-		}
-		names = append(names, name)
-	}
-	return names
 }
 
 // follow goes on with the target of link n, whose dentry d lies in at.

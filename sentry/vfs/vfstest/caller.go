@@ -25,7 +25,7 @@ func User(uid creds.UID) *Caller {
 	return &Caller{Credentials: creds.New(uid, creds.GID(uid), nil, &creds.UserNamespace{})}
 }
 
-func (c *Caller) Creds() *creds.Credentials  { return c.Credentials }
+func (c *Caller) Creds() *creds.Credentials { return c.Credentials }
 func (c *Caller) FSContext() *vfs.FSContext { return c.FS }
-func (c *Caller) Now() int64                 { return time.Now().UnixNano() }
-func (c *Caller) FileSizeLimit() uint64      { return math.MaxUint64 }
+func (c *Caller) Now() int64                { return time.Now().UnixNano() }
+func (c *Caller) FileSizeLimit() uint64     { return math.MaxUint64 }
