@@ -14,9 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/ptrace"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/ktime"
@@ -77,7 +79,7 @@ func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 		Platform: p, MemFile: mf, VFS: v, Timers: ktime.NewManager(clocks), Syscalls: table,
 		Hostname: "machine", CPUs: 2, Memory: 2 << 30,
 	})
-	v.Special = specialFiles{}
+	v.Special = specialFiles{m.K.Pipes}
 	m.caller = caller{k: m.K, cred: creds.NewRoot(m.K.UserNS)}
 	m.Root, err = v.NewNamespace(&m.caller, "tmpfs", "root", 0, "")
 	if err != nil {
@@ -86,7 +88,7 @@ func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 	root := m.Root.Root()
 	m.caller.fs = vfs.NewFSContext(root, root, 0o022)
 	root.DecRef()
-	for _, dir := range []string{"/tmp", "/bin"} {
+	for _, dir := range []string{"/tmp", "/bin", "/etc"} {
 		if err := v.MkdirAt(&m.caller, vfs.Path{}, dir, 0o1777); err != nil {
 			t.Fatal(err)
 		}
@@ -192,8 +194,12 @@ func (*input) Read(vfs.Caller, *vfs.File, *usermem.Sequence, int64, uint32) (int
 	return 0, nil
 }
 
-// specialFiles has no devices.
-type specialFiles struct{ vfs.SpecialFiles }
+// specialFiles opens FIFOs and has no devices.
+type specialFiles struct{ *pipe.FS }
+
+func (specialFiles) OpenDevice(vfs.Caller, *vfs.Inode, uint64, bool, uint32) (vfs.FileOps, error) {
+	return nil, errno.ENXIO
+}
 
 // Compile builds a static program from C source and returns its bytes.
 func Compile(t testing.TB, name, source string, args ...string) []byte {
