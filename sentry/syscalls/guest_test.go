@@ -22,7 +22,7 @@ int main(int argc, char **argv) { printf("hello %s %d\n", argv[1], argc); return
 // TestCases runs cases of syscalls-tests in this process, without runsc: those that need no more than a
 // tmpfs. The driver there compares with the host.
 func TestCases(t *testing.T) {
-	for _, family := range []string{"signal", "wait"} {
+	for _, family := range []string{"signal", "wait", "thread", "signalfd"} {
 		t.Run(family, func(t *testing.T) {
 			m := kerneltest.New(t, Table())
 			m.Put("/bin/cases", kerneltest.CompileFile(t, "../../syscalls-tests/cases/"+family+".c"), 0o755)
