@@ -109,7 +109,7 @@ func meminfo(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 		{"PageTables", 0}, {"SecPageTables", 0}, {"NFS_Unstable", 0}, {"Bounce", 0}, {"WritebackTmp", 0},
 		{"CommitLimit", m.total / 2}, {"Committed_AS", m.anon + cached}, {"VmallocTotal", 34359738367 << 10},
 		{"VmallocUsed", 0}, {"VmallocChunk", 0}, {"Percpu", 0}, {"AnonHugePages", 0}, {"ShmemHugePages", 0},
-		{"ShmemPmdMapped", 0}, {"FileHugePages", 0}, {"FilePmdMapped", 0}, {"Unaccepted", 0},
+		{"ShmemPmdMapped", 0}, {"FileHugePages", 0}, {"FilePmdMapped", 0},
 	} {
 		fmt.Fprintf(b, "%-16s%8d kB\n", l.name+":", l.n>>10)
 	}
