@@ -27,7 +27,25 @@ func (g *globals) attend(sb *sandbox.Sandbox, t *console.Terminal, name string) 
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
 
-	if err := start(sb.Control, name); err != nil {
+	started := make(chan error, 1)
+	go func() { started <- start(sb.Control, name) }()
+	var err error
+	for waiting := true; waiting; {
+		select {
+		case err = <-started:
+			waiting = false
+		case s := <-signals:
+			// There is nobody yet who could be told.
+			switch s {
+			case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
+				sb.Kill()
+				sb.Wait()
+				t.Restore()
+				dieOf(s.(syscall.Signal))
+			}
+		}
+	}
+	if err != nil {
 		var e *exitError
 		if !errors.As(err, &e) {
 			sb.Kill()

@@ -50,6 +50,7 @@ func Main(args []string) int {
 	// Children are killed when the thread that started them ends: this one stays.
 	runtime.LockOSThread()
 	g := &globals{logger: logrus.New()}
+	g.logger.SetOutput(nowhere{})
 	cmd := g.command()
 	cmd.SetArgs(args)
 	err := cmd.Execute()
@@ -120,7 +121,6 @@ func (g *globals) setUp() error {
 	if g.network != "none" {
 		return fmt.Errorf("--network %q: must be none", g.network)
 	}
-	g.logger.SetOutput(nowhere{})
 	switch g.logFormat {
 	case "text":
 	case "json":

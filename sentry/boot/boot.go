@@ -35,16 +35,16 @@ type sandbox struct {
 	// ended is closed when the first process has ended and status is set.
 	ended  chan struct{}
 	status linux.WaitStatus
+	// started is closed when the first process runs, or can't be run: then stillborn is set.
+	started   chan struct{}
+	stillborn bool
 	// told is closed when somebody who waited was told, or nobody is there to be.
 	told     chan struct{}
 	tellOnce sync.Once
-	// started is closed when the first process runs.
-	started chan struct{}
 
 	mu       sync.Mutex
 	starting bool                // guarded by mu: OpStart came
 	init     *kernel.ThreadGroup // guarded by mu
-	console  *relay              // guarded by mu
 }
 
 // Run runs a sandbox until its first process has ended and who started it knows.
@@ -73,6 +73,10 @@ func Run(cfg *Config) error {
 	}
 	go b.watchGofer()
 	<-b.started
+	if b.stillborn {
+		<-b.told
+		return nil
+	}
 	b.status = b.kernel.Wait()
 	if b.tty != nil {
 		b.tty.drain()

@@ -12,6 +12,9 @@ import (
 	"ringfence/sentry/kernel"
 )
 
+// stateFailed is the state of a sandbox that has no process and never will.
+const stateFailed = "failed"
+
 // listen takes control connections.
 func (b *sandbox) listen(fd hostcall.FD) {
 	for {
@@ -45,7 +48,8 @@ func (b *sandbox) serve(c *control.Conn, owner bool) {
 		b.debugf("control: %+v", r)
 		reply := b.answer(r)
 		err = c.Reply(reply)
-		if r.Op == control.OpWait || b.failed != nil && r.Op != control.OpSignal {
+		// Who learns that there is nothing to wait for, or no more, needs nothing else.
+		if r.Op == control.OpWait || reply.State == stateFailed {
 			b.tell()
 		}
 		if err != nil {
@@ -57,7 +61,7 @@ func (b *sandbox) serve(c *control.Conn, owner bool) {
 func (b *sandbox) answer(r control.Request) control.Reply {
 	<-b.ready
 	if b.failed != nil {
-		return control.Reply{Error: b.failed.Error(), State: "stopped"}
+		return control.Reply{Error: b.failed.Error(), State: stateFailed}
 	}
 	switch r.Op {
 	case control.OpStart:
@@ -92,8 +96,9 @@ func (b *sandbox) start() control.Reply {
 	}
 	tg, reply := b.exec()
 	if tg == nil {
-		// There will never be a process to wait for.
-		b.failed = errors.New(reply.Error)
+		reply.State = stateFailed
+		b.stillborn = true
+		close(b.started)
 		return reply
 	}
 	b.mu.Lock()
