@@ -117,6 +117,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	n.comm = t.Comm()
 	n.personality.Store(t.personality.Load())
 	n.timerSlack.Store(t.timerSlack.Load())
+	n.memPolicy = t.memPolicy
 	n.sched = t.sched.forked()
 	n.sigMask = t.sigMask
 	n.startTime = k.Monotonic()

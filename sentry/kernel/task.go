@@ -67,6 +67,7 @@ type Task struct {
 
 	personality atomic.Uint32
 	timerSlack  atomic.Int64
+	memPolicy   mm.MemPolicy // set_mempolicy(2); task goroutine only
 	parentDeath atomic.Int32 // PR_SET_PDEATHSIG
 	startTime   int64        // monotonic nanoseconds; immutable
 	usage       usage

@@ -57,6 +57,18 @@ func (ms *Mappings) Remove(space Space, r addr.Range, off uint64, writable bool)
 // Empty reports whether nobody maps the file.
 func (ms *Mappings) Empty() bool { return len(ms.spaces) == 0 }
 
+// Writable reports whether somebody maps the file shared and may write.
+func (ms *Mappings) Writable() bool {
+	for _, list := range ms.spaces {
+		for _, m := range list {
+			if m.writable {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Places returns where [start, end) of the file is mapped.
 func (ms *Mappings) Places(start, end uint64) []Place {
 	var places []Place

@@ -20,6 +20,7 @@ type vma struct {
 	maxProt platform.Prot
 	shared  bool
 	flags   VMAFlags
+	policy  MemPolicy
 }
 
 type vmEntry = span.Entry[vma]

@@ -87,10 +87,7 @@ func (s *Store) AddMapping(space mappable.Space, r addr.Range, off uint64, writa
 	if writable && s.seals&(linux.F_SEAL_WRITE|linux.F_SEAL_FUTURE_WRITE) != 0 {
 		return errno.EPERM
 	}
-	if s.mappings == nil {
-		s.mappings = make(map[mappable.Space][]mapping)
-	}
-	s.mappings[space] = append(s.mappings[space], mapping{r, off, writable})
+	s.mappings.Add(space, r, off, writable)
 	return nil
 }
 
@@ -98,63 +95,19 @@ func (s *Store) AddMapping(space mappable.Space, r addr.Range, off uint64, writa
 func (s *Store) RemoveMapping(space mappable.Space, r addr.Range, off uint64, writable bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old := s.mappings[space]
-	kept := old[:0:0]
-	for _, m := range old {
-		// A mapping is identified by address and by where the file would start there:
-		// during mremap one space shows the same pages twice.
-		same := m.writable == writable && uint64(m.r.Start)-m.off == uint64(r.Start)-off
-		if !same || !m.r.Overlaps(r) {
-			kept = append(kept, m)
-			continue
-		}
-		if m.r.Start < r.Start {
-			kept = append(kept, mapping{addr.Range{Start: m.r.Start, End: r.Start}, m.off, m.writable})
-		}
-		if m.r.End > r.End {
-			kept = append(kept, mapping{addr.Range{Start: r.End, End: m.r.End}, m.off + uint64(r.End-m.r.Start), m.writable})
-		}
-	}
-	if len(kept) == 0 {
-		delete(s.mappings, space)
-	} else {
-		s.mappings[space] = kept
-	}
+	s.mappings.Remove(space, r, off, writable)
 }
 
 // Mapped reports whether any address space maps the file.
 func (s *Store) Mapped() bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.mappings) > 0
+	return !s.mappings.Empty()
 }
 
-// call is an Invalidate to be made.
-type call struct {
-	space mappable.Space
-	r     addr.Range
-}
-
-// mappedLocked returns where [start, end) of the file is mapped.
-func (s *Store) mappedLocked(start, end uint64) []call {
-	var calls []call
-	for space, ms := range s.mappings {
-		for _, m := range ms {
-			lo, hi := max(start, m.off), min(end, m.off+m.r.Len())
-			if lo < hi {
-				calls = append(calls, call{space, addr.Range{
-					Start: m.r.Start + addr.Addr(lo-m.off),
-					End:   m.r.Start + addr.Addr(hi-m.off),
-				}})
-			}
-		}
-	}
-	return calls
-}
-
-// invalidate makes the calls. Preconditions: mu is not held.
-func (s *Store) invalidate(calls []call, private bool) {
-	for _, c := range calls {
-		c.space.Invalidate(s, c.r, private)
+// invalidate tells who maps the pages that they are gone. Preconditions: mu is not held.
+func (s *Store) invalidate(places []mappable.Place, private bool) {
+	for _, p := range places {
+		p.Space.Invalidate(s, p.Range, private)
 	}
 }

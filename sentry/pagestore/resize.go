@@ -27,7 +27,7 @@ func (s *Store) Truncate(n uint64) error {
 	}
 	s.zeroLocked(n, roundUp(n))
 	gone := s.cutLocked(roundUp(n), MaxSize)
-	calls := s.mappedLocked(roundUp(n), MaxSize)
+	calls := s.mappings.Places(roundUp(n), MaxSize)
 	s.mu.Unlock()
 	s.invalidate(calls, true)
 	s.drop(gone)
@@ -54,7 +54,7 @@ func (s *Store) PunchHole(off, n uint64) error {
 	s.zeroLocked(off, first)
 	s.zeroLocked(last, end)
 	gone := s.cutLocked(first, last)
-	calls := s.mappedLocked(first, last)
+	calls := s.mappings.Places(first, last)
 	s.mu.Unlock()
 	s.invalidate(calls, false)
 	s.drop(gone)
@@ -170,12 +170,8 @@ func (s *Store) AddSeals(seals uint32) error {
 		return errno.EPERM
 	}
 	if seals&linux.F_SEAL_WRITE != 0 && s.seals&linux.F_SEAL_WRITE == 0 {
-		for _, ms := range s.mappings {
-			for _, m := range ms {
-				if m.writable {
-					return errno.EBUSY
-				}
-			}
+		if s.mappings.Writable() {
+			return errno.EBUSY
 		}
 	}
 	s.seals |= seals

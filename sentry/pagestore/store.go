@@ -50,18 +50,11 @@ type Store struct {
 	quota Quota // may be nil
 
 	mu       sync.RWMutex
-	size     uint64                       // bytes
-	pages    span.Map[none]               // file offset -> frame offset
-	held     uint64                       // pages in the map
-	seals    uint32                       // linux.F_SEAL_*
-	mappings map[mappable.Space][]mapping // who maps what
-}
-
-// mapping is one range of a Space that shows the file from off on.
-type mapping struct {
-	r        addr.Range
-	off      uint64
-	writable bool
+	size     uint64            // bytes
+	pages    span.Map[none]    // file offset -> frame offset
+	held     uint64            // pages in the map
+	seals    uint32            // linux.F_SEAL_*
+	mappings mappable.Mappings // who maps what
 }
 
 // New returns an empty store whose frames come from mf. quota may be nil.

@@ -73,6 +73,8 @@ var families = [][]line{
 	socketCalls,
 	socketMsgCalls,
 	mmCalls,
+	mempolicyCalls,
+	processVMCalls,
 	futexCalls,
 }
 
