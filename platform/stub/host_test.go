@@ -22,3 +22,18 @@ func mapsOf(t *testing.T, pid int32) []string {
 	}
 	return ranges
 }
+
+// parkedInPause reports whether a thread waits in pause(2). A thread that waits in
+// another call fails the test.
+func parkedInPause(t *testing.T, pid, tid int32) bool {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nr, _, _ := strings.Cut(string(b), " ")
+	if nr == "202" {
+		t.Fatalf("thread %d waits for orders", tid)
+	}
+	return nr == "34"
+}

@@ -12,6 +12,7 @@
 //   R13  control page
 //   R14  orders left
 //   BX   current order
+//   R15  what becomes of the child of the current order
 //   BP   result so far
 // A host call destroys AX, CX and R11.
 
@@ -89,12 +90,12 @@ next:
 	MOVQ 32(BX), R10
 	MOVQ 40(BX), R8
 	MOVQ 48(BX), R9
+	MOVQ 56(BX), R15        // now: when a child runs, the orders may be others
 	SYSCALL
 	CMPQ AX, $-4095
 	JCC  failed             // unsigned: an error number
 	XORL BP, BP
-	MOVQ 56(BX), CX
-	TESTQ CX, CX
+	TESTQ R15, R15
 	JZ   advance
 	MOVQ AX, BP             // a clone: the child's id, or we are the child
 	TESTQ AX, AX
@@ -132,7 +133,7 @@ done:
 	JMP  wait
 
 child:
-	CMPQ CX, $1
+	CMPQ R15, $1
 	JNE  process
 	// A guest thread: drop the descriptors, then park.
 	// close_range(0, ~0, CLOSE_RANGE_UNSHARE)

@@ -171,3 +171,24 @@ func BenchmarkRecycle(b *testing.B) {
 		f.Put(p)
 	}
 }
+
+func TestNewThreadHeedsItsOwnOrder(t *testing.T) {
+	// The child of a clone may run for the first time when the mapper is already told
+	// something else.
+	p, err := newFactory(t).Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		tid, err := p.StartThread()
+		if err == nil {
+			err = p.Unmap(addr.Range{Start: 0x10000, End: 0x11000})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for !parkedInPause(t, p.PID(), tid) {
+			hostcall.SchedYield()
+		}
+	}
+}
