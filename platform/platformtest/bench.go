@@ -1,6 +1,7 @@
 package platformtest
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	"ringfence/abi/addr"
@@ -22,6 +23,32 @@ func Benchmark(b *testing.B, newPlatform func() (platform.Platform, error)) {
 			g.want(platform.Syscall)
 			g.regs.SetReturn(0)
 		}
+	})
+	b.Run("SyscallParallel", func(b *testing.B) {
+		as := m.space(b)
+		defer as.Release()
+		b.RunParallel(func(pb *testing.PB) {
+			g := m.guest(b, as, callLoop)
+			defer g.c.Release()
+			for pb.Next() {
+				g.want(platform.Syscall)
+			}
+		})
+	})
+	b.Run("Compute", func(b *testing.B) {
+		// Each guest computes for some 20 ms between calls.
+		as := m.space(b)
+		defer as.Release()
+		b.RunParallel(func(pb *testing.PB) {
+			g := m.guest(b, as, countdown)
+			defer g.c.Release()
+			own := uint64(dataAt) + 64*rand.Uint64N(64)
+			for pb.Next() {
+				*g.regs = *start(countdown)
+				g.regs.Rdi, g.regs.Rcx = own, 8e6
+				g.want(platform.Syscall)
+			}
+		})
 	})
 	b.Run("Interrupt", func(b *testing.B) {
 		g := m.guest(b, m.space(b), callLoop)
@@ -47,6 +74,14 @@ func Benchmark(b *testing.B, newPlatform func() (platform.Platform, error)) {
 	b.Run("Fault/load", fault(load, false))
 	b.Run("Fault/store", fault(store, false))
 	b.Run("Fault/store_to_read-only", fault(store, true))
+	b.Run("Map", func(b *testing.B) {
+		g := m.guest(b, m.space(b), callLoop)
+		defer g.release()
+		g.want(platform.Syscall)
+		for b.Loop() {
+			m.mapPages(b, g.as, nothing, 0, 1, rw)
+		}
+	})
 	b.Run("MapAndTouch", func(b *testing.B) {
 		g := m.guest(b, m.space(b), store)
 		defer g.release()

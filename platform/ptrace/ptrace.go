@@ -73,7 +73,9 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
 
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
-	return &context{fpu: arch.NewFPUState(), place: placement{keeper: p.keeper, cpu: anywhere}}
+	c := &context{fpu: arch.NewFPUState()}
+	c.place.init(p.keeper)
+	return c
 }
 
 // Close implements platform.Platform.
