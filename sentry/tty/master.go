@@ -125,7 +125,7 @@ func (m *Master) Queue(*vfs.File) *wait.Queue { return &m.p.masterQ }
 func (m *Master) Seek(vfs.Caller, *vfs.File, int64, int) (int64, error) { return 0, errno.ESPIPE }
 
 // Ioctl implements vfs.FileOps. TIOCGPTPEER, which opens a file, is devpts's.
-func (m *Master) Ioctl(c vfs.Caller, _ *vfs.File, mem usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
+func (m *Master) Ioctl(c vfs.Caller, f *vfs.File, mem usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	p := m.p
 	switch cmd {
 	case linux.TIOCGPTN:
@@ -172,8 +172,8 @@ func (m *Master) Ioctl(c vfs.Caller, _ *vfs.File, mem usermem.IO, cmd uint32, ar
 		n := p.out.q.len()
 		p.unlock()
 		return copyOutInt(mem, arg, int32(n))
-	case linux.TIOCSCTTY:
-		return 0, errno.EIO
+	case linux.TIOCSCTTY: // of the slave, as everything here
+		return 0, p.control(c, f, arg.Int() == 1)
 	}
 	return p.ioctl(c, mem, cmd, arg, true)
 }
