@@ -8,7 +8,7 @@ import (
 
 // TestIPCCases runs the cases of pipes, events and unix sockets in this process.
 func TestIPCCases(t *testing.T) {
-	for _, family := range []string{"pipe", "event", "unix"} {
+	for _, family := range []string{"pipe", "event", "unix", "ipc"} {
 		t.Run(family, func(t *testing.T) {
 			m := kerneltest.New(t, Table())
 			m.Put("/bin/cases", kerneltest.CompileFile(t, "../../syscalls-tests/cases/"+family+".c"), 0o755)

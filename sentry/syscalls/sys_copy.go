@@ -90,7 +90,7 @@ func sysSendfile(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if done > 0 {
 		return done, nil
 	}
-	return 0, raiseFileLimit(t, raiseSigpipe(t, err))
+	return 0, raiseFileLimit(t, raiseSigpipe(t, out, err))
 }
 
 func sysCopyFileRange(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -114,6 +114,12 @@ func mmapFile(t *kernel.Task, fd int32, flags uint64, opts mm.MapOpts) (uint64, 
 		if !writable {
 			opts.MaxProt &^= platform.Write
 		}
+		if s, ok := f.Ops.(sealer); ok && s.Seals()&(linux.F_SEAL_WRITE|linux.F_SEAL_FUTURE_WRITE) != 0 {
+			if opts.Prot&platform.Write != 0 {
+				return 0, errno.EPERM
+			}
+			opts.MaxProt &^= platform.Write
+		}
 	case linux.MAP_PRIVATE:
 		opts.Private = true
 	default:

@@ -97,7 +97,7 @@ func finishMove(t *kernel.Task, f *vfs.File, x *transfer, n int, err error) (uin
 		})
 	}
 	if x.write && err != nil {
-		raiseSigpipe(t, err)
+		raiseSigpipe(t, f, err)
 		raiseFileLimit(t, err)
 	}
 	if total > 0 {

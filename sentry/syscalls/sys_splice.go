@@ -8,6 +8,7 @@ import (
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/kernel"
+	"ringfence/sentry/net/socket"
 	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
@@ -137,14 +138,21 @@ func spliceStep(t *kernel.Task, from, to *vfs.File, nonblock bool, op func() (of
 	if final != nil {
 		err = final
 	}
-	return raiseSigpipe(t, err)
+	return raiseSigpipe(t, to, err)
 }
 
-// raiseSigpipe sends the caller SIGPIPE if err says that nobody reads.
-func raiseSigpipe(t *kernel.Task, err error) error {
-	if err == errno.EPIPE {
-		t.SignalSelf(linux.SIGPIPE)
+// raiseSigpipe sends the caller SIGPIPE if err, of a write to f, says that nobody reads. Of
+// sockets only streams do that.
+func raiseSigpipe(t *kernel.Task, f *vfs.File, err error) error {
+	if err != errno.EPIPE {
+		return err
 	}
+	if s := socket.Of(f); s != nil {
+		if _, typ, _ := s.Kind(); typ != linux.SOCK_STREAM {
+			return err
+		}
+	}
+	t.SignalSelf(linux.SIGPIPE)
 	return err
 }
 
@@ -193,7 +201,7 @@ func transferPipes(t *kernel.Task, from, to *vfs.File, nonblock bool, op func() 
 			return err
 		})
 	}
-	return uint64(n), raiseSigpipe(t, err)
+	return uint64(n), raiseSigpipe(t, to, err)
 }
 
 func sysTee(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -254,5 +262,5 @@ func sysVmsplice(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 		return err
 	})
-	return uint64(n), raiseSigpipe(t, err)
+	return uint64(n), raiseSigpipe(t, f, err)
 }

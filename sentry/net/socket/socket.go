@@ -227,13 +227,6 @@ func (o *File) IOTimeout(_ *vfs.File, write bool) int64 {
 	return o.S.Common().RecvTimeout()
 }
 
-// NoSigpipe reports that EPIPE from a write does not come with SIGPIPE: only
-// streams send it.
-func (o *File) NoSigpipe() bool {
-	_, typ, _ := o.S.Kind()
-	return typ != linux.SOCK_STREAM
-}
-
 // IdentityName implements vfs.FileIdentity.
 func (o *File) IdentityName(f *vfs.File) string {
 	return fmt.Sprintf("socket:[%d]", f.Inode().Ino())
