@@ -101,7 +101,8 @@ int main(void) {
 	setvbuf(stdout, 0, _IOFBF, 1 << 16);
 	if (mkdir("/sys", 0755) || mount("sysfs", "/sys", "sysfs", 0, 0)) return 1;
 	printf("nprocs %d of %d\n", get_nprocs(), get_nprocs_conf());
-	printf("write %d %d\n", open("/sys/power/state", O_WRONLY), errno);
+	int fd = open("/sys/power/state", O_WRONLY);
+	printf("write %d %d\n", fd, errno);
 	return nftw("/sys", show, 20, FTW_PHYS);
 }
 `
