@@ -713,7 +713,7 @@ CASE(nanosleep_reports_what_is_left) {
 CASE(stopped_sleep_goes_on) {
 	pid_t c = fork();
 	if (c == 0) {
-		struct timespec t = {0, 200000000};
+		struct timespec t = {1, 0};
 		_exit(nanosleep(&t, 0) != 0);
 	}
 	usleep(50000);
@@ -727,7 +727,7 @@ CASE(stopped_sleep_goes_on) {
 
 CASE(poll_goes_on_after_a_stop_and_ends_at_a_handler) {
 	pid_t c = fork();
-	if (c == 0) _exit(poll(0, 0, 200) != 0);
+	if (c == 0) _exit(poll(0, 0, 1000) != 0);
 	usleep(50000);
 	kill(c, SIGSTOP);
 	int st;
