@@ -166,8 +166,10 @@ func (pg *ProcessGroup) orphanedLocked(without *ThreadGroup) bool {
 		if _, gone := m.exitedLocked(); gone {
 			continue
 		}
+		// Linux leaves the host's init out. Ours is a container's, and often a shell with job
+		// control.
 		p := m.parentGroupLocked()
-		if p == nil || p.isInitLocked() || p.pgrp == nil {
+		if p == nil || p.pgrp == nil {
 			continue
 		}
 		if p.pgrp != pg && p.pgrp.session == pg.session {
@@ -176,8 +178,6 @@ func (pg *ProcessGroup) orphanedLocked(without *ThreadGroup) bool {
 	}
 	return true
 }
-
-func (tg *ThreadGroup) isInitLocked() bool { return tg.k.PIDNS.init == tg }
 
 // hasStoppedLocked reports whether a member is stopped.
 func (pg *ProcessGroup) hasStoppedLocked() bool {
