@@ -155,6 +155,22 @@ CASE(nonblocking_open_of_a_fifo_for_writing_without_reader_gives_ENXIO) {
 	CHECK(open("f", O_WRONLY | O_NONBLOCK) >= 0);
 }
 
+CASE(an_anonymous_pipe_opened_again_waits_for_nobody) {
+	int p[2];
+	char path[40], b[4];
+	CHECK(pipe(p) == 0);
+	CHECK_EQ(write(p[1], "abc", 3), 3);
+	close(p[1]);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+	int r = open(path, O_RDONLY);
+	CHECK(r >= 0);
+	CHECK_EQ(read(r, b, 4), 3);
+	CHECK_EQ(read(r, b, 4), 0);
+	close(p[0]);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", r);
+	CHECK(open(path, O_WRONLY) >= 0);
+}
+
 CASE(interrupted_read_restarts_with_SA_RESTART) {
 	int p[2];
 	char b;

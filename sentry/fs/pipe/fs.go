@@ -108,7 +108,7 @@ func openEnd(fs *FS, p *Pipe, n *vfs.Inode, flags uint32) (vfs.FileOps, error) {
 	default:
 		return nil, errno.EINVAL
 	}
-	if write && !read && flags&linux.O_NONBLOCK != 0 {
+	if n != nil && write && !read && flags&linux.O_NONBLOCK != 0 {
 		p.mu.Lock()
 		none := p.readers == 0
 		p.mu.Unlock()

@@ -99,12 +99,13 @@ func (p *Pipe) open(fs *FS, ino *vfs.Inode, read, write bool) *end {
 	return e
 }
 
-// OpenReady implements vfs.OpenWaiter.
+// OpenReady implements vfs.OpenWaiter. Only a FIFO waits for its other end: an anonymous pipe opened again
+// through /proc/PID/fd does not (Linux's fifo_open).
 func (e *end) OpenReady(*vfs.File) bool {
 	p := e.pipe
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return e.peered || e.nonblock || e.read && p.wrOpens != e.seenWriters || e.write && p.readOpens != e.seenReaders
+	return e.ino == nil || e.peered || e.nonblock || e.read && p.wrOpens != e.seenWriters || e.write && p.readOpens != e.seenReaders
 }
 
 // Release implements vfs.FileOps.
