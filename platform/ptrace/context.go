@@ -89,8 +89,11 @@ func (c *context) run(t *thread) (platform.Event, error) {
 			return t.syscallEvent()
 		case ws>>16 != 0:
 			// A stop of the whole process, by SIGSTOP from outside. The other threads
-			// of the process, the mapper among them, also have to go on.
-			hostcall.Kill(t.space.proc.PID(), sigCont)
+			// of the process, the mapper among them, also have to go on. With SIGTRAP it
+			// is SIGCONT that makes itself known.
+			if sig != sigTrap {
+				hostcall.Kill(t.space.proc.PID(), sigCont)
+			}
 		case sig == kickSignal:
 			if c.kicked.Swap(false) {
 				return platform.Event{Kind: platform.Interrupted}, t.save()
