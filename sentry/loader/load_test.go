@@ -19,6 +19,8 @@ import (
 	"ringfence/sentry/mappable"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/mm"
+	"ringfence/sentry/pagestore"
+	"ringfence/sentry/usermem"
 )
 
 // nowhere is a platform whose address spaces forget what they are told: the tests
@@ -230,18 +232,27 @@ func checkSegments(t *testing.T, m *mm.MM, path string, entry uint64) {
 func FuzzLoad(f *testing.F) {
 	f.Add(elfBytes(linux.ET_EXEC, 0x400000, plainLoad))
 	f.Add(elfBytes(linux.ET_DYN, 0, linux.Elf64Phdr{Type: linux.PT_LOAD, Flags: 6, Vaddr: 0x1123, Off: 0x123, Filesz: 50, Memsz: 5000, Align: 1 << 20}))
-	path := filepath.Join(f.TempDir(), "x")
+	mf, err := memfile.New()
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
+		store := pagestore.New(mf, memfile.FileData, nil)
+		defer store.Release()
+		s := usermem.FromBytes(b)
+		if _, err := store.Write(&s, 0); err != nil {
 			t.Fatal(err)
 		}
-		x := hostFile(t, path)
-		x.refs++
+		x := &bytesFile{b: b, mp: store, refs: 1}
 		img, err := Open(Request{Opener: files{}, File: x, Path: "/x", StackLimit: 8 << 20})
 		if err != nil {
 			return
 		}
-		m, _ := newMM(t)
+		m, err := mm.New(nowhere{}, mf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.DecUsers()
 		_, err = img.Load(m, &LoadParams{User: nowhere{}.UserRange(), StackLimit: 8 << 20, Random: true, Entropy: rand.Reader})
 		if _, ok := err.(errno.Errno); err != nil && !ok {
 			t.Fatalf("foreign error %v", err)

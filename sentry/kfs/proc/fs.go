@@ -29,8 +29,6 @@ type FS struct {
 	// CPU is the first processor's part of the host's /proc/cpuinfo: guests run on it
 	// directly, so what it can do is no secret.
 	CPU string
-	// Net says what /proc/net/unix holds; may be nil.
-	Net NetInfo
 
 	load loadAverage
 

@@ -2,16 +2,11 @@ package proc
 
 import (
 	"bytes"
+	"fmt"
 
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/vfs"
 )
-
-// NetInfo tells what the network stack holds.
-type NetInfo interface {
-	// UnixText is /proc/net/unix without its first line, as c sees it.
-	UnixText(c vfs.Caller) string
-}
 
 // netDir is /proc/PID/net: the one network that there is.
 func (in *instance) netDir() *tree.Static {
@@ -32,7 +27,7 @@ func (in *instance) netDir() *tree.Static {
 		constant("raw", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"),
 		constant("route", pad("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT", 127)),
 		constant("snmp", snmp),
-		constant("sockstat", "sockets: used 0\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n"),
+		in.file("sockstat", 0o444, sockstat),
 		constant("sockstat6", "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n"),
 		constant("softnet_stat", "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"),
 		constant("tcp", pad("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", 149)),
@@ -64,11 +59,13 @@ const snmp = "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors Forw
 	"Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors\n" +
 	"Udp: 0 0 0 0 0 0 0 0 0\n"
 
-func unixSockets(in *instance, c vfs.Caller, b *bytes.Buffer) error {
-	b.WriteString("Num       RefCount Protocol Flags    Type St Inode Path\n")
-	if in.fs.Net != nil {
-		b.WriteString(in.fs.Net.UnixText(c))
-	}
+func unixSockets(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+	b.WriteString(in.k.Unix.ProcText(in.k.UnixNS))
+	return nil
+}
+
+func sockstat(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+	fmt.Fprintf(b, "sockets: used %d\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n", in.k.Unix.Count())
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (o oneCPU) caches(at string) []tree.Entry {
 
 func number(n int) string { return strconv.Itoa(n) + "\n" }
 
-// vulnerabilities tells programs that nothing is theirs to mitigate: that is the host's.
+// vulnerabilities says what a guest can know of what the host mitigates.
 func vulnerabilities() []tree.Entry {
 	var entries []tree.Entry
 	for _, name := range []string{
@@ -121,7 +121,7 @@ func vulnerabilities() []tree.Entry {
 		"mmio_stale_data", "reg_file_data_sampling", "retbleed", "spec_rstack_overflow", "spec_store_bypass",
 		"spectre_v1", "spectre_v2", "srbds", "tsa", "tsx_async_abort",
 	} {
-		entries = append(entries, file(name, "Not affected\n"))
+		entries = append(entries, file(name, "Unknown: Dependent on hypervisor status\n"))
 	}
 	return entries
 }
