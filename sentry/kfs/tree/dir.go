@@ -166,17 +166,11 @@ func (s *Static) Type() uint8 { return linux.DT_DIR }
 type TextFile struct {
 	Perm uint32
 	Text Text
-	// Size is what stat(2) says, whatever the text: 0 in proc, 4096 in sysfs.
-	Size int64
 }
 
 // Make implements Maker.
 func (t TextFile) Make(c vfs.Caller, sb *vfs.Superblock, ino uint64) *vfs.Inode {
-	n := NewText(c, sb, ino, t.Perm, t.Text, nil)
-	if t.Size != 0 {
-		n.Update(func(a *vfs.Attr) { a.Size = t.Size })
-	}
-	return n
+	return NewText(c, sb, ino, t.Perm, t.Text, nil)
 }
 
 // Type implements Maker.
