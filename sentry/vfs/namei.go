@@ -24,8 +24,9 @@ func (v *VFS) resolveParent(c Caller, start Path, path string) (*walk, error) {
 }
 
 // makeName walks to where a new name shall be made and calls fn with the directory, whose inode is
-// locked. fn returns the new inode, for which a referenced path is returned.
-func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, fn func(at Path, name string) (*Inode, error)) (Path, error) {
+// locked. fn returns the new inode, for which a referenced path is returned. target is what a link is made to,
+// or nil.
+func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, target *Path, fn func(at Path, name string) (*Inode, error)) (Path, error) {
 	w, err := v.resolveParent(c, start, path)
 	if err != nil {
 		return Path{}, err
@@ -51,6 +52,13 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, fn func(at
 		return Path{}, errno.ENOENT
 	case w.at.Mount.ReadOnly():
 		return Path{}, errno.EROFS
+	case target != nil && w.at.Mount != target.Mount:
+		return Path{}, errno.EXDEV
+	}
+	if target != nil {
+		if err := v.mayLinkto(c, target.Inode()); err != nil {
+			return Path{}, err
+		}
 	}
 	if err := mayCreate(c, w.at); err != nil {
 		return Path{}, err
@@ -67,7 +75,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, fn func(at
 
 // MkdirAt is mkdirat(2). The umask is applied here.
 func (v *VFS) MkdirAt(c Caller, start Path, path string, mode uint32) error {
-	p, err := v.makeName(c, start, path, true, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, start, path, true, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		return dir.Ops.Mkdir(c, dir, name, mode&(linux.S_IRWXUGO|linux.S_ISVTX)&^c.FSContext().Umask()|linux.S_IFDIR)
 	})
@@ -93,7 +101,7 @@ func (v *VFS) MknodAt(c Caller, start Path, path string, mode uint32, rdev uint6
 }
 
 func (v *VFS) mknod(c Caller, start Path, path string, mode uint32, rdev uint64) (Path, error) {
-	return v.makeName(c, start, path, false, func(at Path, name string) (*Inode, error) {
+	return v.makeName(c, start, path, false, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		mode := mode &^ c.FSContext().Umask()
 		switch mode & linux.S_IFMT {
@@ -132,7 +140,7 @@ func (v *VFS) SymlinkAt(c Caller, target string, start Path, path string) error 
 	if len(target) >= pathMax {
 		return errno.ENAMETOOLONG
 	}
-	p, err := v.makeName(c, start, path, false, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, start, path, false, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		return dir.Ops.Symlink(c, dir, name, target)
 	})
@@ -155,14 +163,8 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 	}
 	defer old.DecRef()
 	n := old.Inode()
-	p, err := v.makeName(c, newStart, newPath, false, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, newStart, newPath, false, &old, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
-		if at.Mount != old.Mount {
-			return nil, errno.EXDEV
-		}
-		if err := mayLinkto(c, n); err != nil {
-			return nil, err
-		}
 		a, err := attrOf(c, n)
 		if err != nil {
 			return nil, err
@@ -189,9 +191,12 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 	return nil
 }
 
-// mayLinkto is protected_hardlinks, as Debian sets it: one links only to files of one's
-// own, or to regular files that one could also write and that grant no privileges.
-func mayLinkto(c Caller, n *Inode) error {
+// mayLinkto applies Protected.Hardlinks: one links only to files of one's own, or to regular files that one
+// could also write and that grant no privileges.
+func (v *VFS) mayLinkto(c Caller, n *Inode) error {
+	if v.Protected.Hardlinks.Load() == 0 {
+		return nil
+	}
 	a, err := attrOf(c, n)
 	if err != nil {
 		return err

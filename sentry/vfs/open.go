@@ -87,8 +87,10 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 		if err := w.run(true); err != nil {
 			return nil, err
 		}
-		if w.lastType != lastNorm || w.slash {
-			// A directory, or the name of one to be.
+		if w.lastType != lastNorm {
+			return nil, w.openDots(flags)
+		}
+		if w.slash {
 			return nil, errno.EISDIR
 		}
 		d, created, err := v.createLast(c, w, flags, mode)
@@ -109,7 +111,7 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 			}
 			p := w.at
 			if !created {
-				if err := mayOpenSticky(c, dir, p.Inode()); err != nil {
+				if err := v.mayOpenSticky(c, dir, p.Inode()); err != nil {
 					return nil, err
 				}
 			}
@@ -179,23 +181,37 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	return d, true, nil
 }
 
-// mayOpenSticky is protected_regular=2 and protected_fifos=1, as Debian sets them: in a sticky
-// directory that others can write, O_CREAT opens only files of one's own or of the
-// directory's owner.
-func mayOpenSticky(c Caller, dir, n *Inode) error {
+// openDots returns how O_CREAT of "/", "." or ".." fails.
+func (w *walk) openDots(flags uint32) error {
+	dir := w.at.Inode()
+	if w.lastType == lastDotDot {
+		if err := w.up(); err != nil {
+			return err
+		}
+	}
+	if flags&linux.O_EXCL != 0 {
+		return errno.EEXIST
+	}
+	if err := w.v.mayOpenSticky(w.c, dir, w.at.Inode()); err != nil {
+		return err
+	}
+	return errno.EISDIR
+}
+
+// mayOpenSticky applies Protected.FIFOs and Protected.Regular to O_CREAT of n in dir. Like Linux it is as
+// strict with what is neither.
+func (v *VFS) mayOpenSticky(c Caller, dir, n *Inode) error {
+	fifos, regular := v.Protected.FIFOs.Load(), v.Protected.Regular.Load()
+	fifo, reg := n.Type() == linux.S_IFIFO, n.Type() == linux.S_IFREG
 	da := dir.Attr()
-	if da.Mode&linux.S_ISVTX == 0 {
+	if fifo && fifos == 0 || reg && regular == 0 || da.Mode&linux.S_ISVTX == 0 {
 		return nil
 	}
 	a := n.Attr()
 	if a.UID == c.Creds().FSUID || a.UID == da.UID {
 		return nil
 	}
-	regular := n.Type() == linux.S_IFREG
-	if !regular && n.Type() != linux.S_IFIFO {
-		return nil
-	}
-	if da.Mode&linux.S_IWOTH != 0 || regular && da.Mode&linux.S_IWGRP != 0 {
+	if da.Mode&linux.S_IWOTH != 0 || da.Mode&linux.S_IWGRP != 0 && (fifo && fifos >= 2 || reg && regular >= 2) {
 		return errno.EACCES
 	}
 	return nil

@@ -25,6 +25,9 @@ type VFS struct {
 	// Signals sends what O_ASYNC asks for. Set before the first open; may be nil.
 	Signals Signals
 
+	// Protected are the settings /proc/sys/fs/protected_*.
+	Protected Protected
+
 	typesMu sync.RWMutex
 	types   map[string]fsType
 
@@ -42,6 +45,14 @@ type VFS struct {
 	locks lockTable
 }
 
+// Protected are restrictions in sticky directories that others can write (proc_sys_fs(5)).
+type Protected struct {
+	Symlinks  atomic.Int32 // 1: follow only links of one's own or of the directory's owner
+	Hardlinks atomic.Int32 // 1: link only to what one could write
+	FIFOs     atomic.Int32 // 1, 2: O_CREAT does not open others' FIFOs
+	Regular   atomic.Int32 // 1, 2: O_CREAT does not open others' files
+}
+
 type fsType struct {
 	t     FSType
 	nodev bool
@@ -56,6 +67,11 @@ type mountKey struct {
 // New returns a VFS without file system types and mounts.
 func New() *VFS {
 	v := &VFS{types: make(map[string]fsType), mounts: make(map[mountKey]*Mount)}
+	// As Debian sets them.
+	v.Protected.Symlinks.Store(1)
+	v.Protected.Hardlinks.Store(1)
+	v.Protected.FIFOs.Store(1)
+	v.Protected.Regular.Store(2)
 	v.anon = NewSuperblock("anon_inodefs", linux.ANON_INODE_FS_MAGIC, 0, BaseSuper{})
 	v.anon.Dev = v.NewDev()
 	n := NewInode(v.anon, BaseInode{}, Attr{Mode: linux.S_IFDIR | 0o500, Nlink: 1, BlkSize: 4096})

@@ -367,9 +367,11 @@ func (w *walk) enterLink(target string) error {
 	return nil
 }
 
-// mayFollow is /proc/sys/fs/protected_symlinks, which Debian sets: in a sticky
-// directory that everyone may write, only links of one's own or of the directory's owner.
+// mayFollow applies Protected.Symlinks.
 func (w *walk) mayFollow(n *Inode) error {
+	if w.v.Protected.Symlinks.Load() == 0 {
+		return nil
+	}
 	dir := w.at.Dentry.Inode().Attr()
 	if dir.Mode&(linux.S_ISVTX|linux.S_IWOTH) != linux.S_ISVTX|linux.S_IWOTH {
 		return nil

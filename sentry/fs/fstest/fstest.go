@@ -268,6 +268,7 @@ func compare(t *testing.T, script string, got, want sys, at int, change func()) 
 		clear(w.fds)
 	}
 	defer closeAll()
+	wrong := 0
 	for i, line := range strings.Split(strings.TrimSpace(script), "\n") {
 		if i == at && at > 0 {
 			closeAll()
@@ -279,7 +280,10 @@ func compare(t *testing.T, script string, got, want sys, at int, change func()) 
 		}
 		a, b := g.do(line), w.do(line)
 		if a != b {
-			t.Errorf("line %d: %s\n\tgot:  %s\n\tLinux: %s", i+1, line, a, b)
+			t.Errorf("line %d: %s\n\tgot:  %.200s\n\tLinux: %.200s", i+1, line, a, b)
+			if wrong++; wrong == 10 {
+				t.FailNow() // the rest follows from these
+			}
 		}
 	}
 }

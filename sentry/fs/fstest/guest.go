@@ -1,7 +1,10 @@
 package fstest
 
 import (
+	"os"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"ringfence/abi/errno"
@@ -23,6 +26,15 @@ type guest struct {
 
 // newGuest returns a guest whose root is root.
 func newGuest(t *testing.T, v *vfs.VFS, root vfs.Path) *guest {
+	// The host's settings apply to both sides.
+	for name, v := range map[string]*atomic.Int32{"symlinks": &v.Protected.Symlinks, "hardlinks": &v.Protected.Hardlinks,
+		"fifos": &v.Protected.FIFOs, "regular": &v.Protected.Regular} {
+		b, err := os.ReadFile("/proc/sys/fs/protected_" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Store(int32(num(strings.TrimSpace(string(b)))))
+	}
 	c := vfstest.Root()
 	c.FS = vfs.NewFSContext(root, root, 0)
 	return &guest{t: t, v: v, c: c, fds: map[int]*vfs.File{}}
@@ -70,6 +82,10 @@ func (g *guest) linkfd(fd int, p string) error {
 	f := g.fds[fd]
 	if f == nil {
 		return errno.EBADF
+	}
+	// As the system call does.
+	if f.Cred != g.c.Credentials && !g.c.Credentials.Has(linux.CAP_DAC_READ_SEARCH) {
+		return errno.ENOENT
 	}
 	return g.v.LinkAt(g.c, f.Path, "", vfs.Path{}, p, linux.AT_EMPTY_PATH)
 }

@@ -1,6 +1,7 @@
 package fstest
 
 import (
+	"encoding/binary"
 	"os"
 	"runtime"
 	"slices"
@@ -16,12 +17,22 @@ import (
 // host runs scripts on a directory of the host, on a thread of its own: user changes the thread's
 // fsuid and fsgid, with which the kernel also takes the capabilities for files away.
 //
-// Contract: every pointer given to a system call is derived in the call's argument list
-// from a slice that stays in use until it returns.
+// Contract: every buffer given to a system call goes through ptr, which keeps it on the heap, where it does not
+// move, and alive until the next operation.
 type host struct {
-	t   *testing.T
-	dir int
+	t    *testing.T
+	dir  int
+	keep [][]byte
 }
+
+// ptr returns the address of b, which is not empty.
+func (h *host) ptr(b []byte) uintptr {
+	h.keep = append(h.keep, b)
+	return uintptr(unsafe.Pointer(&b[0]))
+}
+
+// str returns the address of a NUL-terminated copy of s.
+func (h *host) str(s string) uintptr { return h.ptr(append([]byte(s), 0)) }
 
 // newHost locks the goroutine to its thread until the test ends.
 func newHost(t *testing.T) *host {
@@ -38,15 +49,18 @@ func newHost(t *testing.T) *host {
 		t.Fatal(err)
 	}
 	// Root's own groups must not help a user.
-	h := &host{t, fd}
+	h := &host{t: t, dir: fd}
 	h.call(linux.SYS_UNSHARE, linux.CLONE_FS)
 	h.call(linux.SYS_FCHDIR, uintptr(fd))
+	h.call(linux.SYS_CHROOT, h.str("."))
 	h.call(linux.SYS_UMASK, 0)
 	t.Cleanup(func() {
 		h.user(0)
 		syscall.Close(fd)
-		os.RemoveAll(dir)
-		// The thread dies with the goroutine, as it has a working directory of its own.
+		// The thread dies with the goroutine: its root and working directory are its own.
+		done := make(chan error)
+		go func() { done <- os.RemoveAll(dir) }()
+		<-done
 	})
 	return h
 }
@@ -55,6 +69,8 @@ func (h *host) call(nr uintptr, args ...uintptr) (uintptr, error) {
 	var a [6]uintptr
 	copy(a[:], args)
 	r, _, e := syscall.Syscall6(nr, a[0], a[1], a[2], a[3], a[4], a[5])
+	runtime.KeepAlive(h.keep)
+	h.keep = nil
 	if e != 0 {
 		return r, errno.Errno(e)
 	}
@@ -63,25 +79,15 @@ func (h *host) call(nr uintptr, args ...uintptr) (uintptr, error) {
 
 const cwd = ^uintptr(99) // AT_FDCWD
 
-// cstr returns a NUL-terminated copy.
-func cstr(s string) *byte { return &append([]byte(s), 0)[0] }
-
 func (h *host) path1(nr uintptr, p string, args ...uintptr) error {
-	b := cstr(p)
-	_, err := h.call(nr, append([]uintptr{cwd, uintptr(unsafe.Pointer(b))}, args...)...)
-	runtime.KeepAlive(b)
+	_, err := h.call(nr, append([]uintptr{cwd, h.str(p)}, args...)...)
 	return err
 }
 
 func (h *host) user(id uint32) {
 	h.call(linux.SYS_SETFSGID, uintptr(id))
 	h.call(linux.SYS_SETFSUID, uintptr(id))
-	var set [32]uint32
-	n := 0
-	if id == 0 {
-		n = 0
-	}
-	h.call(linux.SYS_SETGROUPS, uintptr(n), uintptr(unsafe.Pointer(&set[0])))
+	h.call(linux.SYS_SETGROUPS, 0, 0)
 }
 
 func (h *host) umask(m uint32) { h.call(linux.SYS_UMASK, uintptr(m)) }
@@ -92,10 +98,7 @@ func (h *host) mknod(p string, mode uint32, rdev uint64) error {
 	return h.path1(linux.SYS_MKNODAT, p, uintptr(mode), uintptr(rdev))
 }
 func (h *host) symlink(target, p string) error {
-	b, t := cstr(p), cstr(target)
-	_, err := h.call(linux.SYS_SYMLINKAT, uintptr(unsafe.Pointer(t)), cwd, uintptr(unsafe.Pointer(b)))
-	runtime.KeepAlive(b)
-	runtime.KeepAlive(t)
+	_, err := h.call(linux.SYS_SYMLINKAT, h.str(target), cwd, h.str(p))
 	return err
 }
 func (h *host) link(a, b string, follow bool) error {
@@ -103,34 +106,23 @@ func (h *host) link(a, b string, follow bool) error {
 	if follow {
 		f = linux.AT_SYMLINK_FOLLOW
 	}
-	x, y := cstr(a), cstr(b)
-	_, err := h.call(linux.SYS_LINKAT, cwd, uintptr(unsafe.Pointer(x)), cwd, uintptr(unsafe.Pointer(y)), f)
-	runtime.KeepAlive(x)
-	runtime.KeepAlive(y)
+	_, err := h.call(linux.SYS_LINKAT, cwd, h.str(a), cwd, h.str(b), f)
 	return err
 }
 func (h *host) unlink(p string) error { return h.path1(linux.SYS_UNLINKAT, p, 0) }
 func (h *host) rmdir(p string) error  { return h.path1(linux.SYS_UNLINKAT, p, linux.AT_REMOVEDIR) }
 func (h *host) rename(a, b string, flags uint32) error {
-	x, y := cstr(a), cstr(b)
-	_, err := h.call(linux.SYS_RENAMEAT2, cwd, uintptr(unsafe.Pointer(x)), cwd, uintptr(unsafe.Pointer(y)), uintptr(flags))
-	runtime.KeepAlive(x)
-	runtime.KeepAlive(y)
+	_, err := h.call(linux.SYS_RENAMEAT2, cwd, h.str(a), cwd, h.str(b), uintptr(flags))
 	return err
 }
 
 func (h *host) open(p string, flags, mode uint32) (int, error) {
-	b := cstr(p)
-	fd, err := h.call(linux.SYS_OPENAT, cwd, uintptr(unsafe.Pointer(b)), uintptr(flags|linux.O_CLOEXEC), uintptr(mode))
-	runtime.KeepAlive(b)
+	fd, err := h.call(linux.SYS_OPENAT, cwd, h.str(p), uintptr(flags|linux.O_CLOEXEC), uintptr(mode))
 	return int(fd), err
 }
 
 func (h *host) linkfd(fd int, p string) error {
-	e, b := cstr(""), cstr(p)
-	_, err := h.call(linux.SYS_LINKAT, uintptr(fd), uintptr(unsafe.Pointer(e)), cwd, uintptr(unsafe.Pointer(b)), linux.AT_EMPTY_PATH)
-	runtime.KeepAlive(e)
-	runtime.KeepAlive(b)
+	_, err := h.call(linux.SYS_LINKAT, uintptr(fd), h.str(""), cwd, h.str(p), linux.AT_EMPTY_PATH)
 	return err
 }
 
@@ -138,8 +130,7 @@ func (h *host) close(fd int) { syscall.Close(fd) }
 
 func (h *host) io(nr uintptr, fd int, b []byte, off int64) (int, error) {
 	b = append(b, 0) // never empty
-	n, err := h.call(nr, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)-1), uintptr(off))
-	runtime.KeepAlive(b)
+	n, err := h.call(nr, uintptr(fd), h.ptr(b), uintptr(len(b)-1), uintptr(off))
 	if err != nil {
 		return 0, err
 	}
@@ -172,9 +163,7 @@ func (h *host) lseek(fd int, off int64, whence int) (int64, error) {
 }
 
 func (h *host) truncate(p string, n int64) error {
-	b := cstr(p)
-	_, err := h.call(linux.SYS_TRUNCATE, uintptr(unsafe.Pointer(b)), uintptr(n))
-	runtime.KeepAlive(b)
+	_, err := h.call(linux.SYS_TRUNCATE, h.str(p), uintptr(n))
 	return err
 }
 
@@ -194,14 +183,14 @@ func (h *host) stat(p string, follow bool) (st linux.Stat, err error) {
 		f = linux.AT_SYMLINK_NOFOLLOW
 	}
 	b := make([]byte, st.SizeBytes())
-	err = h.path1(linux.SYS_NEWFSTATAT, p, uintptr(unsafe.Pointer(&b[0])), f)
+	err = h.path1(linux.SYS_NEWFSTATAT, p, h.ptr(b), f)
 	st.UnmarshalBytes(b)
 	return st, err
 }
 
 func (h *host) fstat(fd int) (st linux.Stat, err error) {
 	b := make([]byte, st.SizeBytes())
-	_, err = h.call(linux.SYS_FSTAT, uintptr(fd), uintptr(unsafe.Pointer(&b[0])))
+	_, err = h.call(linux.SYS_FSTAT, uintptr(fd), h.ptr(b))
 	st.UnmarshalBytes(b)
 	return st, err
 }
@@ -234,9 +223,8 @@ func (h *host) ls(p string) ([]string, error) {
 }
 
 func (h *host) readlink(p string) (string, error) {
-	b, buf := cstr(p), make([]byte, 4096)
-	n, err := h.call(linux.SYS_READLINKAT, cwd, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
-	runtime.KeepAlive(b)
+	buf := make([]byte, 4096)
+	n, err := h.call(linux.SYS_READLINKAT, cwd, h.str(p), h.ptr(buf), uintptr(len(buf)))
 	if err != nil {
 		return "", err
 	}
@@ -260,24 +248,21 @@ func (h *host) chown(p string, uid, gid uint32, follow bool) error {
 }
 
 func (h *host) utimes(p string, atime, mtime int64) error {
-	ts := [4]int64{atime / 1e9, atime % 1e9, mtime / 1e9, mtime % 1e9}
-	return h.path1(linux.SYS_UTIMENSAT, p, uintptr(unsafe.Pointer(&ts)), 0)
+	ts := make([]byte, 32)
+	for i, v := range [...]int64{atime / 1e9, atime % 1e9, mtime / 1e9, mtime % 1e9} {
+		binary.LittleEndian.PutUint64(ts[8*i:], uint64(v))
+	}
+	return h.path1(linux.SYS_UTIMENSAT, p, h.ptr(ts), 0)
 }
 
 func (h *host) setxattr(p, name, value string, flags uint32) error {
-	b, n, v := cstr(p), cstr(name), cstr(value)
-	_, err := h.call(linux.SYS_SETXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(v)), uintptr(len(value)), uintptr(flags))
-	runtime.KeepAlive(b)
-	runtime.KeepAlive(n)
-	runtime.KeepAlive(v)
+	_, err := h.call(linux.SYS_SETXATTR, h.str(p), h.str(name), h.str(value), uintptr(len(value)), uintptr(flags))
 	return err
 }
 
 func (h *host) getxattr(p, name string) (string, error) {
-	b, n, buf := cstr(p), cstr(name), make([]byte, 65536)
-	l, err := h.call(linux.SYS_GETXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
-	runtime.KeepAlive(b)
-	runtime.KeepAlive(n)
+	buf := make([]byte, 65536)
+	l, err := h.call(linux.SYS_GETXATTR, h.str(p), h.str(name), h.ptr(buf), uintptr(len(buf)))
 	if err != nil {
 		return "", err
 	}
@@ -285,9 +270,8 @@ func (h *host) getxattr(p, name string) (string, error) {
 }
 
 func (h *host) listxattr(p string) ([]string, error) {
-	b, buf := cstr(p), make([]byte, 65536)
-	l, err := h.call(linux.SYS_LISTXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
-	runtime.KeepAlive(b)
+	buf := make([]byte, 65536)
+	l, err := h.call(linux.SYS_LISTXATTR, h.str(p), h.ptr(buf), uintptr(len(buf)))
 	if err != nil {
 		return nil, err
 	}
@@ -300,9 +284,6 @@ func (h *host) listxattr(p string) ([]string, error) {
 }
 
 func (h *host) removexattr(p, name string) error {
-	b, n := cstr(p), cstr(name)
-	_, err := h.call(linux.SYS_REMOVEXATTR, uintptr(unsafe.Pointer(b)), uintptr(unsafe.Pointer(n)))
-	runtime.KeepAlive(b)
-	runtime.KeepAlive(n)
+	_, err := h.call(linux.SYS_REMOVEXATTR, h.str(p), h.str(name))
 	return err
 }

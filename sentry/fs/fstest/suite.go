@@ -29,6 +29,20 @@ func RunOver(t *testing.T, mount Mount, over func(t *testing.T, v *vfs.VFS, lowe
 	}
 }
 
+// RunRandom runs n random scripts of a given length, on what mount makes or, with over, from the middle on what
+// over puts on top.
+func RunRandom(t *testing.T, n, length int, seed uint64, mount Mount, over func(*testing.T, *vfs.VFS, vfs.Path) *vfs.Namespace) {
+	for i := range n {
+		t.Run(fmt.Sprintf("seed %d", seed+uint64(i)), func(t *testing.T) {
+			at := 0
+			if over != nil {
+				at = length / 2
+			}
+			run(t, randomScript(seed+uint64(i), length), mount, at, over)
+		})
+	}
+}
+
 func run(t *testing.T, script string, mount Mount, at int, over func(*testing.T, *vfs.VFS, vfs.Path) *vfs.Namespace) {
 	v, ns := mount(t)
 	root := ns.Root()

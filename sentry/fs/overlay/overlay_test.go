@@ -57,3 +57,8 @@ func TestOverlayAnswersLikeLinux(t *testing.T) {
 	})
 	t.Run("over files", func(t *testing.T) { fstest.RunOver(t, e.mount, e.over) })
 }
+
+func TestOverlayAnswersRandomCallsLikeLinux(t *testing.T) {
+	e := newEnv(t)
+	fstest.RunRandom(t, 40, 400, 1, e.mount, e.over)
+}

@@ -9,13 +9,13 @@ import (
 	"ringfence/sentry/vfs/vfstest"
 )
 
-func TestTmpfsAnswersLikeLinux(t *testing.T) {
+func mount(t *testing.T) fstest.Mount {
 	mf, err := memfile.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer mf.Close()
-	fstest.Run(t, func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
+	t.Cleanup(mf.Close)
+	return func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
 		v := vfs.New()
 		v.AddType("tmpfs", &FS{Memory: mf, Total: 1 << 30}, true)
 		ns, err := v.NewNamespace(vfstest.Root(), "tmpfs", "none", 0, "mode=755")
@@ -29,5 +29,11 @@ func TestTmpfsAnswersLikeLinux(t *testing.T) {
 			}
 		})
 		return v, ns
-	})
+	}
+}
+
+func TestTmpfsAnswersLikeLinux(t *testing.T) { fstest.Run(t, mount(t)) }
+
+func TestTmpfsAnswersRandomCallsLikeLinux(t *testing.T) {
+	fstest.RunRandom(t, 40, 400, 1, mount(t), nil)
 }
