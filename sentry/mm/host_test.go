@@ -283,6 +283,9 @@ func TestOperations_agree_with_the_host(t *testing.T) {
 				if ours != host {
 					t.Fatalf("step %d: %s: %v, the host says %v\n%s", i, name, ours, host, tail(log))
 				}
+				if i%8 != 0 {
+					continue
+				}
 				if a, b := o.maps(t); fmt.Sprint(a) != fmt.Sprint(b) {
 					t.Fatalf("step %d: %s:\nours %v\nhost %v\n%s", i, name, a, b, tail(log))
 				}
