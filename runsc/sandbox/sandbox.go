@@ -176,9 +176,12 @@ func (s *Sandbox) Wait() error {
 	if err != nil {
 		err = fmt.Errorf("sentry: %w", err)
 	}
-	// Without a sentry the gofer ends by itself.
-	if gerr := s.gofer.Wait(); gerr != nil && err == nil {
-		err = fmt.Errorf("gofer: %w", gerr)
+	// Without a sentry the gofer ends by itself, and without a gofer the sentry.
+	if gerr := s.gofer.Wait(); gerr != nil {
+		if err == nil {
+			return fmt.Errorf("gofer: %w", gerr)
+		}
+		return fmt.Errorf("%w, gofer: %w", err, gerr)
 	}
 	return err
 }
