@@ -156,7 +156,15 @@ func (s *Static) Make(c vfs.Caller, sb *vfs.Superblock, ino uint64) *vfs.Inode {
 	if perm == 0 {
 		perm = 0o555
 	}
-	return NewDir(c, sb, ino, perm, s, nil)
+	n := NewDir(c, sb, ino, perm, s, nil)
+	n.Update(func(a *vfs.Attr) {
+		for i := range s.Entries {
+			if s.Entries[i].Make.Type() == linux.DT_DIR {
+				a.Nlink++ // its ".."
+			}
+		}
+	})
+	return n
 }
 
 // Type implements Maker.
