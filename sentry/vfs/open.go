@@ -110,7 +110,7 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 				return nil, err
 			}
 			p := w.at
-			if !created {
+			if !created && p.Inode().Type() != linux.S_IFDIR {
 				if err := v.mayOpenSticky(c, dir, p.Inode()); err != nil {
 					return nil, err
 				}
@@ -183,7 +183,6 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 
 // openDots returns how O_CREAT of "/", "." or ".." fails.
 func (w *walk) openDots(flags uint32) error {
-	dir := w.at.Inode()
 	if w.lastType == lastDotDot {
 		if err := w.up(); err != nil {
 			return err
@@ -191,9 +190,6 @@ func (w *walk) openDots(flags uint32) error {
 	}
 	if flags&linux.O_EXCL != 0 {
 		return errno.EEXIST
-	}
-	if err := w.v.mayOpenSticky(w.c, dir, w.at.Inode()); err != nil {
-		return err
 	}
 	return errno.EISDIR
 }

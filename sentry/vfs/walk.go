@@ -435,7 +435,7 @@ func (w *walk) fastRun(parent bool) (again bool) {
 		if cn == nil && !final {
 			break
 		}
-		if cn != nil && cn.Type() == linux.S_IFLNK && (!final || w.flags&LookupFollow != 0) {
+		if cn != nil && cn.Type() == linux.S_IFLNK && (!final || w.slash || w.flags&LookupFollow != 0) {
 			// Links that need no rule and no atime are followed right here.
 			t := cn.link.Load()
 			if t == nil || *t == "" || w.flags&^(LookupFollow|LookupDirectory|LookupEmpty) != 0 || w.links >= maxSymlinks ||
