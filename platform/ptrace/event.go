@@ -214,7 +214,8 @@ func (t *thread) probe(sig int32) (f exceptionFrame, err error) {
 	if err := setRegs(t.tid, &r); err != nil {
 		return f, err
 	}
-	if err := t.resume(hostcall.PTRACE_SINGLESTEP, uintptr(sig)); err != nil {
+	// SYSEMU, so that not even one system call could slip through.
+	if err := t.resume(hostcall.PTRACE_SYSEMU_SINGLESTEP, uintptr(sig)); err != nil {
 		return f, err
 	}
 	if _, err := t.wait(); err != nil {

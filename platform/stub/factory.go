@@ -224,6 +224,7 @@ func (p *Process) empty() bool {
 		return false
 	}
 	_, err := p.doLocked(order{nr: sysMunmap, args: [6]uint64{0, Base}}, mapScratch())
+	clear(p.control[ctlOrders:ctlData]) // The next guest can read it.
 	return err == nil
 }
 
