@@ -13,8 +13,9 @@ type Inode struct {
 	Ops InodeOps
 	SB  *Superblock
 
-	// ownPermission: Ops is a Permitter. Immutable.
-	ownPermission bool
+	ino, rdev     uint64
+	typ           uint32 // S_IFMT bits
+	ownPermission bool   // Ops is a Permitter
 
 	refs atomic.Int64
 
@@ -45,7 +46,7 @@ func NewInode(sb *Superblock, ops InodeOps, attr Attr) *Inode {
 	if attr.Ino == 0 {
 		attr.Ino = sb.NextIno()
 	}
-	n := &Inode{Ops: ops, SB: sb, attr: attr}
+	n := &Inode{Ops: ops, SB: sb, ino: attr.Ino, rdev: attr.Rdev, typ: attr.Mode & 0o170000, attr: attr}
 	_, n.ownPermission = ops.(Permitter)
 	n.mode.Store(attr.Mode)
 	n.refs.Store(1)
@@ -139,6 +140,6 @@ func (n *Inode) getWrite() error {
 func (n *Inode) putWrite() { n.writers.Add(-1) }
 
 // Ino, Type (S_IFMT bits) and Rdev never change.
-func (n *Inode) Ino() uint64  { return n.attr.Ino }
-func (n *Inode) Type() uint32 { return n.attr.Mode & 0o170000 }
-func (n *Inode) Rdev() uint64 { return n.attr.Rdev }
+func (n *Inode) Ino() uint64  { return n.ino }
+func (n *Inode) Type() uint32 { return n.typ }
+func (n *Inode) Rdev() uint64 { return n.rdev }

@@ -62,3 +62,17 @@ func TestOverlayAnswersRandomCallsLikeLinux(t *testing.T) {
 	e := newEnv(t)
 	fstest.RunRandom(t, 40, 400, 1, e.mount, e.over)
 }
+
+func TestOverlayStandsManyCallers(t *testing.T) {
+	e := newEnv(t)
+	for range 5 {
+		fstest.RunStress(t, 8, 500, func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
+			v, ns := e.mount(t)
+			root := ns.Root()
+			upper := e.over(t, v, root)
+			root.DecRef()
+			ns.DecRef()
+			return v, upper
+		})
+	}
+}

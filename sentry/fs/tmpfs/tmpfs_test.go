@@ -37,3 +37,5 @@ func TestTmpfsAnswersLikeLinux(t *testing.T) { fstest.Run(t, mount(t)) }
 func TestTmpfsAnswersRandomCallsLikeLinux(t *testing.T) {
 	fstest.RunRandom(t, 40, 400, 1, mount(t), nil)
 }
+
+func TestTmpfsStandsManyCallers(t *testing.T) { fstest.RunStress(t, 8, 1500, mount(t)) }
