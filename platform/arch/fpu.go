@@ -109,3 +109,9 @@ func (f FPUState) keepOnly(mask uint64) {
 		}
 	}
 }
+
+// SetSoftwareFeatures stores XCR0 in the bytes that the CPU leaves to software, where debuggers look for it
+// (PTRACE_GETREGSET with NT_X86_XSTATE). Sanitize removes it again.
+func (f FPUState) SetSoftwareFeatures(features uint64) {
+	binary.LittleEndian.PutUint64(f[fpuSoftware:], features)
+}

@@ -5,7 +5,11 @@
 // Files end in the architecture they describe where another would differ.
 package arch
 
-import "ringfence/abi/addr"
+import (
+	"encoding/binary"
+
+	"ringfence/abi/addr"
+)
 
 // Registers are the general registers of an x86-64 thread, in the order of
 // struct user_regs_struct (arch/x86/include/asm/user_64.h): ptrace(2) and core
@@ -78,3 +82,30 @@ func (a Arg) Uint64() uint64 { return uint64(a) }
 
 // Size returns the argument as a size_t.
 func (a Arg) Size() uint64 { return uint64(a) }
+
+// RegistersSize is the size of struct user_regs_struct.
+const RegistersSize = 27 * 8
+
+func (r *Registers) words() [27]*uint64 {
+	return [...]*uint64{
+		&r.R15, &r.R14, &r.R13, &r.R12, &r.Rbp, &r.Rbx, &r.R11, &r.R10, &r.R9, &r.R8,
+		&r.Rax, &r.Rcx, &r.Rdx, &r.Rsi, &r.Rdi, &r.OrigRax, &r.Rip, &r.Cs, &r.Eflags, &r.Rsp, &r.Ss,
+		&r.FsBase, &r.GsBase, &r.Ds, &r.Es, &r.Fs, &r.Gs,
+	}
+}
+
+// Bytes returns the registers as struct user_regs_struct (PTRACE_GETREGS).
+func (r *Registers) Bytes() []byte {
+	b := make([]byte, 0, RegistersSize)
+	for _, w := range r.words() {
+		b = binary.LittleEndian.AppendUint64(b, *w)
+	}
+	return b
+}
+
+// SetBytes sets the registers from b as Bytes gave it. Preconditions: len(b) == RegistersSize.
+func (r *Registers) SetBytes(b []byte) {
+	for i, w := range r.words() {
+		*w = binary.LittleEndian.Uint64(b[8*i:])
+	}
+}

@@ -171,11 +171,12 @@ func (t *Task) Exec(a *ExecArgs) error {
 	if err != nil {
 		return err
 	}
+	oldTID := t.TID()
 	if err := t.killOthers(); err != nil {
 		m.DecUsers()
 		return err
 	}
-	t.becomeProgram(img, m, regs, cr)
+	t.becomeProgram(img, m, regs, cr, oldTID)
 	return nil
 }
 
@@ -274,12 +275,11 @@ func (t *Task) takeLeadLocked() {
 	t.startTime = old.startTime
 	tg.sigMu.Unlock()
 	pid.attachLocked(old)
-	t.traceLeaderChange(pid)
 	old.releaseLocked()
 }
 
 // becomeProgram is the point of no return of an exec, and what lies behind it.
-func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, cr execCreds) {
+func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, cr execCreds, oldTID int32) {
 	k, tg := t.k, t.tg
 	t.unshareFiles()
 	for _, f := range t.files.removeCloexec() {
@@ -326,7 +326,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	tg.execed = true
 	tg.execID++
 	k.mu.Unlock()
-	t.traceExec()
+	t.traceExec(oldTID)
 }
 
 // execPersonality returns the personality after an exec with cr.

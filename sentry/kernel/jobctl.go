@@ -156,6 +156,7 @@ func (t *Task) park() {
 			break
 		}
 		<-t.blocker.token
+		t.serveFPU()
 	}
 	t.cpu.enter(t, phaseSystem)
 }

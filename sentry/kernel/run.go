@@ -37,11 +37,13 @@ func (t *Task) run() {
 			t.inGuest.Store(false)
 			continue
 		}
+		t.stepping()
 		t.cpu.enter(t, phaseUser)
 		ev, err := t.ctx.Switch(t.mm.AddressSpace(), &t.regs)
 		t.cpu.enter(t, phaseSystem)
 		t.inGuest.Store(false)
 		t.inSyscall = false
+		t.stepped()
 		if err != nil {
 			t.contextDied()
 			continue
