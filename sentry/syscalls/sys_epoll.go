@@ -109,15 +109,12 @@ func epollTimeout(t *kernel.Task, ms int32) timeout {
 	return timeoutAfter(t, int64(ms)*1e6)
 }
 
-// maxEpollEvents bounds how many events one call returns.
-const maxEpollEvents = 1024
-
 // eventPool holds the buffers of small waits.
 var eventPool = sync.Pool{New: func() any { return new([64]linux.EpollEvent) }}
 
 func epollWait(t *kernel.Task, a *arch.Args, d timeout) (uint64, error) {
-	max := a[2].Int()
-	if max <= 0 || max > math.MaxInt32/linux.EpollEventSize {
+	limit := a[2].Int()
+	if limit <= 0 || limit > math.MaxInt32/linux.EpollEventSize {
 		return 0, errno.EINVAL
 	}
 	f, err := t.GetFile(a[0].Int())
@@ -131,27 +128,32 @@ func epollWait(t *kernel.Task, a *arch.Args, d timeout) (uint64, error) {
 	}
 	small := eventPool.Get().(*[64]linux.EpollEvent)
 	defer eventPool.Put(small)
-	events := small[:]
-	if int(max) < len(events) {
-		events = events[:max]
-	} else if int(max) > len(events) {
-		events = make([]linux.EpollEvent, min(int(max), maxEpollEvents))
+	events := collect(t, ep, small, int(limit))
+	if len(events) == 0 && !d.now {
+		events, err = epollBlock(t, ep, small, int(limit), d)
 	}
-	n := ep.Collect(t, events)
-	if n == 0 && !d.now {
-		n, err = epollBlock(t, ep, events, d)
-	}
-	if n == 0 {
+	if len(events) == 0 {
 		return 0, err
 	}
-	if err := copyOutEvents(t, a[1].Addr(), events[:n]); err != nil {
+	if err := copyOutEvents(t, a[1].Addr(), events); err != nil {
 		return 0, err
 	}
-	return uint64(n), nil
+	return uint64(len(events)), nil
+}
+
+// collect returns at most limit events, in small if they fit.
+func collect(t *kernel.Task, ep *epoll.Epoll, small *[64]linux.EpollEvent, limit int) []linux.EpollEvent {
+	events := small[:min(limit, len(small))]
+	if limit > len(small) {
+		if n := ep.Ready(); n > len(small) {
+			events = make([]linux.EpollEvent, min(n, limit))
+		}
+	}
+	return events[:ep.Collect(t, events)]
 }
 
 // epollBlock waits until ep has events. epoll_wait is never restarted (signal(7)).
-func epollBlock(t *kernel.Task, ep *epoll.Epoll, events []linux.EpollEvent, d timeout) (int, error) {
+func epollBlock(t *kernel.Task, ep *epoll.Epoll, small *[64]linux.EpollEvent, limit int, d timeout) ([]linux.EpollEvent, error) {
 	e := wait.Entry{Waiter: t, Mask: wait.In, Exclusive: true}
 	q := ep.Queue(nil)
 	q.Register(&e)
@@ -159,15 +161,15 @@ func epollBlock(t *kernel.Task, ep *epoll.Epoll, events []linux.EpollEvent, d ti
 	defer ep.Pass()
 	defer q.Unregister(&e)
 	for {
-		if n := ep.Collect(t, events); n > 0 {
-			return n, nil
+		if events := collect(t, ep, small, limit); len(events) > 0 {
+			return events, nil
 		}
 		switch err := t.BlockUntil(d.deadline()); err {
 		case nil:
 		case errno.ETIMEDOUT:
-			return ep.Collect(t, events), nil
+			return collect(t, ep, small, limit), nil
 		default:
-			return 0, errno.EINTR
+			return nil, errno.EINTR
 		}
 	}
 }

@@ -255,6 +255,13 @@ func (ep *Epoll) Collect(c vfs.Caller, events []linux.EpollEvent) int {
 	return n
 }
 
+// Ready returns how many files are on the ready list: no Collect returns more.
+func (ep *Epoll) Ready() int {
+	ep.readyMu.Lock()
+	defer ep.readyMu.Unlock()
+	return ep.count
+}
+
 // Pass wakes another waiter if something is left on the ready list. Waiters are
 // woken one at a time; each calls Pass when it no longer waits.
 func (ep *Epoll) Pass() {
