@@ -87,23 +87,6 @@ func KeepCapabilities(keep ...uint) error {
 	return nil
 }
 
-// DieWithParent makes the host kill this process when the thread that started it
-// ends.
-func DieWithParent() error {
-	if _, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0); e != 0 {
-		return fmt.Errorf("set parent death signal: %w", e)
-	}
-	return nil
-}
-
-// NotDumpable hides the process's memory from others of its user.
-func NotDumpable() error {
-	if _, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0, 0); e != 0 {
-		return fmt.Errorf("make process undumpable: %w", e)
-	}
-	return nil
-}
-
 // prctl runs on all threads.
 func prctl(option int, arg uintptr) error {
 	_, _, e := syscall.AllThreadsSyscall6(syscall.SYS_PRCTL, uintptr(option), arg, 0, 0, 0, 0)

@@ -87,6 +87,13 @@ func (s *builder) makeKernel() error {
 	if err != nil {
 		return fmt.Errorf("platform %s: %w", cfg.Platform, err)
 	}
+	if !cfg.Debug {
+		// From here on no other process of this user can look into this one. Guests' processes
+		// descend from the platform's, which must stay open to being traced.
+		if _, err := hostcall.Prctl(linux.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+			return fmt.Errorf("make sentry undumpable: %w", err)
+		}
+	}
 	if s.mem, err = memfile.New(); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ package hostfd
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -38,7 +39,7 @@ type Set struct {
 	epoll hostcall.FD
 
 	mu    sync.Mutex
-	files map[hostcall.FD]*file // watched by epoll; guarded by mu
+	hosts map[hostcall.FD]*host // watched by epoll; guarded by mu
 }
 
 // New returns an empty set and starts its goroutine, which ends with Close.
@@ -48,7 +49,7 @@ func New(v *vfs.VFS) (*Set, error) {
 		return nil, fmt.Errorf("make epoll instance: %w", err)
 	}
 	s := &Set{
-		vfs: v, epoll: ep, files: make(map[hostcall.FD]*file),
+		vfs: v, epoll: ep, hosts: make(map[hostcall.FD]*host),
 		sb: vfs.NewSuperblock("hostfd", linux.ANON_INODE_FS_MAGIC, vfs.SBDynamicAttr, vfs.BaseSuper{}),
 	}
 	s.sb.Dev = v.NewDev()
@@ -84,13 +85,13 @@ func (s *Set) run(ep hostcall.FD) {
 				return
 			}
 			s.mu.Lock()
-			f := s.files[hostcall.FD(e.Fd)]
-			if f != nil {
-				f.armed = 0
+			h := s.hosts[hostcall.FD(e.Fd)]
+			if h != nil {
+				h.armed = 0
 			}
 			s.mu.Unlock()
-			if f != nil {
-				f.queue.Notify(fromHost(e.Events))
+			if h != nil {
+				h.queue.Notify(fromHost(e.Events))
 			}
 		}
 	}
@@ -119,9 +120,19 @@ func (s *Set) Open(fd hostcall.FD, cred *creds.Credentials) (*vfs.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host descriptor %d: %w", fd, err)
 	}
-	f := &file{set: s, fd: fd, kind: st.Mode & linux.S_IFMT}
-	n := vfs.NewInode(s.sb, inode{fd: fd}, attr(&st))
-	f.ino = n.Ino()
+	h := &host{set: s, fd: fd, kind: st.Mode & linux.S_IFMT}
+	pos := int64(0)
+	switch h.kind {
+	case linux.S_IFREG, linux.S_IFBLK:
+		h.seekable = true
+		if pos, err = hostcall.Lseek(fd, 0, linux.SEEK_CUR); err != nil {
+			return nil, fmt.Errorf("host descriptor %d: %w", fd, err)
+		}
+	case linux.S_IFDIR:
+	default:
+		_, err := hostcall.Ioctl(fd, linux.TCGETS, make([]byte, termiosSize))
+		h.tty = err == nil
+	}
 	mode := uint32(0)
 	switch flags & linux.O_ACCMODE {
 	case linux.O_RDONLY:
@@ -131,58 +142,52 @@ func (s *Set) Open(fd hostcall.FD, cred *creds.Credentials) (*vfs.File, error) {
 	default:
 		mode = vfs.FModeRead | vfs.FModeWrite
 	}
-	pos := int64(0)
-	switch f.kind {
-	case linux.S_IFREG, linux.S_IFBLK:
+	h.mode = mode
+	if h.seekable {
 		mode |= vfs.FModeSeek
-		f.seekable = true
-		if pos, err = hostcall.Lseek(fd, 0, linux.SEEK_CUR); err != nil {
-			return nil, fmt.Errorf("host descriptor %d: %w", fd, err)
-		}
-	case linux.S_IFDIR:
-	default:
+	} else if h.kind != linux.S_IFDIR {
 		mode |= vfs.FModeStream
-		_, err := hostcall.Ioctl(fd, linux.TCGETS, make([]byte, termiosSize))
-		f.tty = err == nil
 	}
+	n := vfs.NewInode(s.sb, inode{host: h}, attr(&st))
+	h.ino = n.Ino()
 	keep := uint32(flags) & (linux.O_ACCMODE | linux.O_APPEND)
-	vf := s.vfs.NewInodeFile(n, "host", f, keep, mode, cred)
-	vf.Pos = pos
-	return vf, nil
+	f := s.vfs.NewInodeFile(n, "host", h.open(true), keep, mode, cred)
+	f.Pos = pos
+	return f, nil
 }
 
-// arm watches f until it is ready for one of mask, and reports whether somebody will be
+// arm watches h until it is ready for one of mask, and reports whether somebody will be
 // woken: regular files are always ready.
-func (s *Set) arm(f *file, mask uint32) bool {
+func (s *Set) arm(h *host, mask uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.epoll == hostcall.NoFD {
 		return false
 	}
-	if f.armed&mask == mask {
+	if h.armed&mask == mask {
 		return true
 	}
-	mask |= f.armed
+	mask |= h.armed
 	op := hostcall.EPOLL_CTL_MOD
-	if s.files[f.fd] == nil {
+	if s.hosts[h.fd] == nil {
 		op = hostcall.EPOLL_CTL_ADD
 	}
-	ev := hostcall.EpollEvent{Events: mask | hostcall.EPOLLONESHOT, Fd: int32(f.fd)}
-	if err := hostcall.EpollCtl(s.epoll, op, f.fd, &ev); err != nil {
+	ev := hostcall.EpollEvent{Events: mask | hostcall.EPOLLONESHOT, Fd: int32(h.fd)}
+	if err := hostcall.EpollCtl(s.epoll, op, h.fd, &ev); err != nil {
 		return false
 	}
-	s.files[f.fd] = f
-	f.armed = mask
+	s.hosts[h.fd] = h
+	h.armed = mask
 	return true
 }
 
-func (s *Set) forget(f *file) {
+func (s *Set) forget(h *host) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.files[f.fd] == f {
-		delete(s.files, f.fd)
+	if s.hosts[h.fd] == h {
+		delete(s.hosts, h.fd)
 		if s.epoll != hostcall.NoFD {
-			hostcall.EpollCtl(s.epoll, hostcall.EPOLL_CTL_DEL, f.fd, nil)
+			hostcall.EpollCtl(s.epoll, hostcall.EPOLL_CTL_DEL, h.fd, nil)
 		}
 	}
 }
@@ -190,7 +195,7 @@ func (s *Set) forget(f *file) {
 // inode asks the host for attributes and changes nothing.
 type inode struct {
 	vfs.BaseInode
-	fd hostcall.FD
+	*host
 }
 
 func attr(st *hostcall.Stat) vfs.Attr {
@@ -223,19 +228,54 @@ func (i inode) SetAttr(_ vfs.Caller, _ *vfs.Inode, s vfs.SetAttr) error {
 	return nil
 }
 
-// file is an open host descriptor. It implements vfs.FileOps and vfs.FileIdentity.
-type file struct {
-	vfs.BaseFile
+// Open implements vfs.InodeOps: /dev/stdin and the like open the descriptor again, for no more
+// than it was opened for.
+func (i inode) Open(_ vfs.Caller, _ *vfs.Inode, flags uint32) (vfs.FileOps, error) {
+	var want uint32
+	switch flags & linux.O_ACCMODE {
+	case linux.O_RDONLY:
+		want = vfs.FModeRead
+	case linux.O_WRONLY:
+		want = vfs.FModeWrite
+	default:
+		want = vfs.FModeRead | vfs.FModeWrite
+	}
+	switch {
+	case i.kind == linux.S_IFSOCK:
+		return nil, errno.ENXIO
+	case want&^i.mode != 0:
+		return nil, errno.EACCES
+	}
+	return i.open(false), nil
+}
+
+// host is a host descriptor.
+type host struct {
 	// Immutable after Open.
 	set      *Set
 	fd       hostcall.FD
 	kind     uint32 // S_IFMT bits
+	mode     uint32 // FModeRead and FModeWrite
 	tty      bool
 	seekable bool
 	ino      uint64
 
+	refs  atomic.Int32 // open files
 	queue wait.Queue
 	armed uint32 // EPOLL* that are watched for; guarded by set.mu
+}
+
+// open returns the operations of one more open file. The first shares its position with the host.
+func (h *host) open(first bool) *file {
+	h.refs.Add(1)
+	return &file{host: h, first: first}
+}
+
+// file is an open file. It implements vfs.FileOps and vfs.FileIdentity.
+type file struct {
+	vfs.BaseFile
+	*host
+	first bool
 }
 
 // IdentityName implements vfs.FileIdentity.
@@ -251,8 +291,10 @@ func (f *file) IdentityName(*vfs.File) string {
 
 // Release implements vfs.FileOps.
 func (f *file) Release(*vfs.File) {
-	f.set.forget(f)
-	hostcall.Close(f.fd)
+	if f.refs.Add(-1) == 0 {
+		f.set.forget(f.host)
+		hostcall.Close(f.fd)
+	}
 }
 
 // ready returns those of events that hold now.
@@ -269,7 +311,7 @@ func (f *file) ready(events int16) int16 {
 // wouldBlock reports whether the caller has to wait for events, and sees to it that it is woken.
 // The file may have become ready just before it was armed; then epoll reports it at once.
 func (f *file) wouldBlock(events int16) bool {
-	return !f.seekable && f.ready(events) == 0 && f.set.arm(f, uint32(events))
+	return !f.seekable && f.ready(events) == 0 && f.set.arm(f.host, uint32(events))
 }
 
 // Read implements vfs.FileOps.
@@ -356,13 +398,17 @@ func (f *file) send(src *usermem.Sequence) (int, error) {
 		return hostcall.SendmsgBuffers(f.fd, b, nil, hostcall.MSG_DONTWAIT)
 	})
 	if err == errno.EAGAIN && n == 0 {
-		f.set.arm(f, hostcall.EPOLLOUT)
+		f.set.arm(f.host, hostcall.EPOLLOUT)
 	}
 	return n, err
 }
 
 // syncPos moves the host's position to where the guest's is.
-func (f *file) syncPos(off int64) { hostcall.Lseek(f.fd, off, linux.SEEK_SET) }
+func (f *file) syncPos(off int64) {
+	if f.first {
+		hostcall.Lseek(f.fd, off, linux.SEEK_SET)
+	}
+}
 
 // Seek implements vfs.FileOps.
 func (f *file) Seek(_ vfs.Caller, _ *vfs.File, off int64, whence int) (int64, error) {
@@ -386,7 +432,7 @@ func (f *file) Readiness(vf *vfs.File) wait.Mask {
 	}
 	got := f.ready(want)
 	if missing := want &^ got; missing != 0 {
-		f.set.arm(f, uint32(missing))
+		f.set.arm(f.host, uint32(missing))
 	}
 	return fromHost(uint32(uint16(got)))
 }
