@@ -95,18 +95,16 @@ func sendMsg(t *kernel.Task, f *vfs.File, s socket.Socket, at addr.Addr, flags u
 // parseControl reads the control messages of a send into m (cmsg(3), unix(7)). The caller drops
 // the files of m, even if it fails.
 func parseControl(t *kernel.Task, b []byte, family int32, m *socket.Message) error {
-	for len(b) >= linux.CmsgHdrSize {
-		var h linux.Cmsghdr
-		h.UnmarshalBytes(b)
-		if h.Len < linux.CmsgHdrSize || h.Len > uint64(len(b)) {
-			return errno.EINVAL
-		}
-		data := b[linux.CmsgHdrSize:h.Len]
-		b = b[min(linux.CmsgAlign(h.Len), uint64(len(b))):]
-		if h.Level != linux.SOL_SOCKET {
+	msgs, err := socket.ParseControl(b)
+	if err != nil {
+		return err
+	}
+	for _, c := range msgs {
+		data := c.Data
+		if c.Level != linux.SOL_SOCKET {
 			continue
 		}
-		switch h.Type {
+		switch c.Type {
 		case linux.SCM_RIGHTS:
 			if family != linux.AF_UNIX {
 				return errno.EINVAL
