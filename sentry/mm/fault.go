@@ -12,21 +12,25 @@ import (
 
 // How much a fault brings in, in bytes.
 const (
-	// Anonymous memory: a small aligned window, doubled while memory is touched in
-	// sequence.
-	anonWindow    = 64 << 10
-	anonWindowMax = 2 << 20
+	// Anonymous memory: a small aligned window, larger in large mappings, doubled
+	// while memory is touched in sequence. The host gives memory to the pages of a
+	// large window only as they are touched.
+	anonWindow      = 64 << 10
+	anonWindowLarge = 256 << 10
+	anonWindowMax   = 2 << 20
+	largeMapping    = 4 << 20
 	// Copies of shared pages. For a private mapping of a file it is left open whether
 	// it shows later changes of the file (mmap(2)): pages copied early do not.
 	copyWindow = 32 << 10
 	// Pages that become exclusive again without a copy.
 	reuseWindow = 1 << 20
-	// Files.
-	fileWindow = 1 << 20
-	// What the platform maps at once when the pages are there already.
-	mapWindow = 1 << 20
+	// Files. Their pages cost nothing until they are touched.
+	fileWindow = 16 << 20
+	// What the platform maps at once when the pages are there already; not less than
+	// any window but the one for files.
+	mapWindow = 2 << 20
 	// Up to here the host's page tables are filled ahead.
-	populateMax = 256 << 10
+	populateMax = 128 << 10
 )
 
 // touch says for whom a fault is resolved.
@@ -127,10 +131,13 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (ptEntry, error) {
 		return m.bringInFile(v, mp, page, lo, hi, write)
 	}
 	window := uint64(anonWindow)
+	if v.Len() >= largeMapping {
+		window = anonWindowLarge
+	}
 	if hasPrev && prev.End == page && prev.V.owned {
-		window = sequential(prev.Len())
+		window = sequential(window, prev.Len())
 	} else if hasNext && next.Start == page+addr.PageSize && next.V.owned {
-		window = sequential(next.Len())
+		window = sequential(window, next.Len())
 	}
 	start := max(lo, page&^(window-1))
 	end := min(hi, page&^(window-1)+window)
@@ -153,11 +160,11 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (ptEntry, error) {
 }
 
 // sequential returns the window for memory that continues a run of n bytes.
-func sequential(n uint64) uint64 {
+func sequential(window, n uint64) uint64 {
 	if n >= anonWindowMax {
 		return anonWindowMax
 	}
-	return max(anonWindow, uint64(1)<<bits.Len64(n))
+	return max(window, uint64(1)<<bits.Len64(n))
 }
 
 // bringInFile asks the Mappable for the page; [lo, hi) around it is not present yet.
@@ -299,7 +306,11 @@ func (m *MM) copyPages(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
 // mapHost makes the platform map the neighbourhood of page in e, as far as its
 // protection allows.
 func (m *MM) mapHost(e ptEntry, page uint64) error {
-	e = e.Clip(page&^(mapWindow-1), page&^(mapWindow-1)+mapWindow)
+	window := uint64(mapWindow)
+	if !e.V.owned {
+		window = fileWindow
+	}
+	e = e.Clip(page&^(window-1), page&^(window-1)+window)
 	want := m.wantProt(&e.V)
 	err := m.tellHost(e, want)
 	if err != nil {
