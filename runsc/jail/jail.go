@@ -24,7 +24,7 @@ func EmptyRoot(proc bool) error {
 	// /proc exists on every host; what is mounted there is not needed any more.
 	const at = "/proc"
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
-	if err := unix.Mount("ringfence", at, "tmpfs", flags, "size=64k,nr_inodes=8,mode=0555"); err != nil {
+	if err := unix.Mount("ringfence", at, "tmpfs", flags, "size=64k,nr_inodes=8,mode=0755"); err != nil {
 		return fmt.Errorf("mount empty root: %w", err)
 	}
 	if proc {
