@@ -13,6 +13,7 @@ import (
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
+	"ringfence/sentry/net/netlink"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/net/unix"
 	"ringfence/sentry/vfs"
@@ -65,6 +66,7 @@ type Kernel struct {
 	Memfds                  *tmpfs.Memfds
 	Sockets                 *socket.FS
 	Unix                    *unix.FS
+	Netlink                 *netlink.Network
 	UnixNS                  *unix.Namespace // abstract names; one network per kernel
 
 	// Futexes are the queues of futex(2).
@@ -121,6 +123,7 @@ func New(c Config) *Kernel {
 	k.Sockets = socket.NewFS(c.VFS)
 	k.Unix = unix.NewFS(c.VFS)
 	k.UnixNS = unix.NewNamespace()
+	k.Netlink = netlink.NewNetwork()
 	k.netID, k.cgroupID, k.timeID = k.NextNSInode(), k.NextNSInode(), k.NextNSInode()
 	k.users.m = make(map[creds.UID]*userCount)
 	return k

@@ -13,7 +13,7 @@ import (
 )
 
 var socketCalls = []line{
-	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX"},
+	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX, and of AF_NETLINK what describes the network"},
 	{linux.SYS_SOCKETPAIR, "socketpair", sysSocketpair, kernel.Full, "SOCK_CLOEXEC SOCK_NONBLOCK", ""},
 	{linux.SYS_BIND, "bind", sysBind, kernel.Full, "", ""},
 	{linux.SYS_LISTEN, "listen", sysListen, kernel.Full, "", ""},
@@ -38,6 +38,12 @@ func newSocket(t *kernel.Task, family, typ, protocol int32) (socket.Socket, erro
 		return nil, errno.EINVAL
 	case family == linux.AF_UNIX:
 		return t.Kernel().Unix.New(t.Kernel().UnixNS, typ, protocol)
+	case family == linux.AF_NETLINK:
+		s, err := t.Kernel().Netlink.New(typ, protocol)
+		if err != nil {
+			return nil, err // no nil *Socket in an interface
+		}
+		return s, nil
 	}
 	return nil, errno.EAFNOSUPPORT
 }

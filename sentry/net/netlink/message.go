@@ -1,0 +1,120 @@
+package netlink
+
+import (
+	"encoding/binary"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+)
+
+// Sizes of headers.
+const (
+	headerSize = 16 // struct nlmsghdr
+	attrSize   = 4  // struct rtattr
+)
+
+// align rounds up to where the next message or attribute begins.
+func align(n int) int { return (n + 3) &^ 3 }
+
+// request is one message of a guest's.
+type request struct {
+	linux.NlMsghdr
+	raw  []byte // all of it
+	body []byte // what follows the header
+}
+
+// next splits the first message off b. ok is false if there is none that is whole.
+func next(b []byte) (r request, rest []byte, ok bool) {
+	if len(b) < headerSize {
+		return r, nil, false
+	}
+	r.UnmarshalBytes(b)
+	if r.Len < headerSize || uint64(r.Len) > uint64(len(b)) {
+		return r, nil, false
+	}
+	n := int(r.Len)
+	r.raw, r.body = b[:n], b[headerSize:n]
+	return r, b[min(align(n), len(b)):], true
+}
+
+// attribute returns the value of the first attribute of a type, nil if there is none.
+func attribute(b []byte, kind uint16) []byte {
+	for len(b) >= attrSize {
+		n := int(binary.LittleEndian.Uint16(b))
+		if n < attrSize || n > len(b) {
+			return nil
+		}
+		if binary.LittleEndian.Uint16(b[2:])&^(linux.NLA_F_NESTED|linux.NLA_F_NET_BYTEORDER) == kind {
+			return b[attrSize:n]
+		}
+		b = b[min(align(n), len(b)):]
+	}
+	return nil
+}
+
+// reply builds one or more messages in answer to a request.
+type reply struct {
+	to    linux.NlMsghdr // of the request; PID is the asker's port
+	b     []byte
+	start int // of the message under way
+}
+
+// begin starts a message whose fixed part is body.
+func (r *reply) begin(kind, flags uint16, body []byte) {
+	r.start = len(r.b)
+	h := linux.NlMsghdr{Type: kind, Flags: flags, Seq: r.to.Seq, PID: r.to.PID}
+	r.b = append(r.b, make([]byte, headerSize)...)
+	h.MarshalBytes(r.b[r.start:])
+	r.b = append(r.b, body...)
+	r.pad()
+}
+
+// end stores the length of the message that begin started.
+func (r *reply) end() {
+	binary.LittleEndian.PutUint32(r.b[r.start:], uint32(len(r.b)-r.start))
+}
+
+func (r *reply) pad() {
+	for len(r.b)%4 != 0 {
+		r.b = append(r.b, 0)
+	}
+}
+
+func (r *reply) attr(kind uint16, value []byte) {
+	r.b = binary.LittleEndian.AppendUint16(r.b, uint16(attrSize+len(value)))
+	r.b = binary.LittleEndian.AppendUint16(r.b, kind)
+	r.b = append(r.b, value...)
+	r.pad()
+}
+
+func (r *reply) attr8(kind uint16, v uint8) { r.attr(kind, []byte{v}) }
+
+func (r *reply) attr32(kind uint16, v uint32) {
+	r.attr(kind, binary.LittleEndian.AppendUint32(nil, v))
+}
+
+func (r *reply) attrString(kind uint16, s string) { r.attr(kind, append([]byte(s), 0)) }
+
+// ack answers q with an error, or 0. Unless capped an error brings the request back.
+func ack(q *request, to uint32, err errno.Errno, capped bool) []byte {
+	h := q.NlMsghdr
+	r := reply{to: h}
+	r.to.PID = to
+	var flags uint16
+	echo := q.raw
+	if err == 0 || capped {
+		flags, echo = linux.NLM_F_CAPPED, q.raw[:headerSize]
+	}
+	r.begin(linux.NLMSG_ERROR, flags, append(binary.LittleEndian.AppendUint32(nil, uint32(-int32(err))), echo...))
+	r.end()
+	return r.b
+}
+
+// done ends a dump.
+func done(q *request, to uint32) []byte {
+	r := reply{to: q.NlMsghdr}
+	r.to.PID = to
+	r.begin(linux.NLMSG_DONE, linux.NLM_F_MULTI, make([]byte, 4))
+	r.end()
+	return r.b
+}

@@ -1,0 +1,117 @@
+package netlink
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"syscall"
+	"testing"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+)
+
+func dump(kind uint16, family uint8) *request {
+	b := make([]byte, headerSize+infoSize)
+	h := linux.NlMsghdr{Len: uint32(len(b)), Type: kind, Flags: linux.NLM_F_REQUEST | linux.NLM_F_DUMP, Seq: 7}
+	h.MarshalBytes(b)
+	b[headerSize] = family
+	q, _, ok := next(b)
+	if !ok {
+		panic("a request that is none")
+	}
+	return &q
+}
+
+// TestDumpsParse reads our replies with the parser that Go uses for the host's.
+func TestDumpsParse(t *testing.T) {
+	n := NewNetwork()
+	for _, tc := range []struct {
+		name     string
+		kind     uint16
+		family   uint8
+		messages int
+	}{
+		{"links", linux.RTM_GETLINK, linux.AF_UNSPEC, 1},
+		{"addresses", linux.RTM_GETADDR, linux.AF_UNSPEC, 2},
+		{"addresses of one family", linux.RTM_GETADDR, linux.AF_INET6, 1},
+		{"routes", linux.RTM_GETROUTE, linux.AF_UNSPEC, 3},
+		{"neighbours", linux.RTM_GETNEIGH, linux.AF_UNSPEC, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			replies, err := n.route(dump(tc.kind, tc.family), 42, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := syscall.ParseNetlinkMessage(bytes.Join(replies, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(all) != tc.messages+1 || all[tc.messages].Header.Type != linux.NLMSG_DONE {
+				t.Fatalf("%d messages: %+v", len(all), all)
+			}
+			for _, m := range all {
+				if m.Header.Seq != 7 || m.Header.Pid != 42 || m.Header.Flags&linux.NLM_F_MULTI == 0 {
+					t.Errorf("%+v", m.Header)
+				}
+				if m.Header.Type == linux.NLMSG_DONE || m.Header.Type == linux.RTM_NEWROUTE {
+					continue
+				}
+				attrs, err := syscall.ParseNetlinkRouteAttr(&m)
+				if err != nil || len(attrs) == 0 {
+					t.Errorf("%v %v", attrs, err)
+				}
+				for _, a := range attrs {
+					if m.Header.Type == linux.RTM_NEWADDR && a.Attr.Type == linux.IFA_ADDRESS && !net.IP(a.Value).IsLoopback() {
+						t.Errorf("address %v", a.Value)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	n := NewNetwork()
+	link := func(kind, flags uint16, info linux.IfInfoMsg) *request {
+		q := dump(kind, 0)
+		q.Flags = linux.NLM_F_REQUEST | flags
+		info.MarshalBytes(q.body)
+		return q
+	}
+	for _, tc := range []struct {
+		name  string
+		q     *request
+		admin bool
+		want  error
+	}{
+		{"change by a user", link(linux.RTM_NEWLINK, 0, linux.IfInfoMsg{Index: 1}), false, errno.EPERM},
+		{"set lo up", link(linux.RTM_NEWLINK, 0, linux.IfInfoMsg{Index: 1, Flags: 1, Change: 1}), true, nil},
+		{"set lo down", link(linux.RTM_NEWLINK, 0, linux.IfInfoMsg{Index: 1, Change: 1}), true, errno.EOPNOTSUPP},
+		{"no such link", link(linux.RTM_GETLINK, 0, linux.IfInfoMsg{Index: 9}), true, errno.ENODEV},
+		{"a link", link(linux.RTM_GETLINK, 0, linux.IfInfoMsg{Index: 1}), true, nil},
+		{"new address", link(linux.RTM_NEWADDR, 0, linux.IfInfoMsg{}), true, errno.EOPNOTSUPP},
+		{"unknown type", link(1000, 0, linux.IfInfoMsg{}), true, errno.EOPNOTSUPP},
+	} {
+		if _, err := n.route(tc.q, 1, tc.admin); err != tc.want {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
+		}
+	}
+}
+
+func FuzzRequests(f *testing.F) {
+	f.Add(dump(linux.RTM_GETLINK, 0).raw)
+	f.Add(binary.LittleEndian.AppendUint32(nil, 16))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := NewNetwork().New(linux.SOCK_RAW, linux.NETLINK_ROUTE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.serve(b, true)
+		for _, r := range s.queue {
+			if _, err := syscall.ParseNetlinkMessage(r); err != nil {
+				t.Errorf("%x: reply %x: %v", b, r, err)
+			}
+		}
+	})
+}
