@@ -195,6 +195,21 @@ func testExceptions(t *testing.T, m *machine) {
 	}
 }
 
+// testSysenter makes a system call the way 32-bit programs do. Not all CPUs have it in
+// 64-bit mode.
+func testSysenter(t *testing.T, m *machine) {
+	g := m.guest(t, m.space(t), sysenter)
+	defer g.release()
+	g.regs.Rbp = uint64(stackAt)
+	ev := g.want(platform.Exception)
+	if ev.Signal != sigIll && ev.Signal != sigSegv {
+		t.Errorf("got %+v", ev)
+	}
+	if pc := g.regs.PC(); pc != 0 && !m.p.UserRange().Contains(pc) {
+		t.Errorf("rip %#x", g.regs.Rip)
+	}
+}
+
 func testSingleStep(t *testing.T, m *machine) {
 	g := m.guest(t, m.space(t), singleStep)
 	defer g.release()

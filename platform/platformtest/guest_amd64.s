@@ -106,6 +106,10 @@ TEXT ·int80(SB), NOSPLIT|NOFRAME, $0
 	SYSCALL
 	END
 
+TEXT ·sysenter(SB), NOSPLIT|NOFRAME, $0
+	BYTE $0x0f; BYTE $0x34
+	END
+
 TEXT ·int40(SB), NOSPLIT|NOFRAME, $0
 	BYTE $0xcd; BYTE $0x40
 	END
@@ -234,5 +238,6 @@ TEXT ·addresses(SB), NOSPLIT, $0-16
 	ADDRESS(21, ·fpuLoop)
 	ADDRESS(22, ·farJump)
 	ADDRESS(23, ·setBases)
-	MOVQ $24, ret+8(FP)
+	ADDRESS(24, ·sysenter)
+	MOVQ $25, ret+8(FP)
 	RET

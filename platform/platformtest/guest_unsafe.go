@@ -36,6 +36,7 @@ const (
 	fpuLoop
 	farJump
 	setBases
+	sysenter
 	numRoutines
 )
 

@@ -28,6 +28,7 @@ func Run(t *testing.T, newPlatform func() (platform.Platform, error)) {
 		{"FPU", testFPU},
 		{"Fault", testFaults},
 		{"Exception", testExceptions},
+		{"Sysenter", testSysenter},
 		{"SingleStep", testSingleStep},
 		{"Vsyscall", testVsyscall},
 		{"Map", testMap},

@@ -49,6 +49,9 @@ func (t *thread) syscallEvent() (platform.Event, error) {
 		// SYSENTER. Guests have no 32-bit calls: answer as a CPU without that gate.
 		const gate = 0x80<<3 | 2
 		r.Rip -= 2
+		if r.Rip >= stub.Base {
+			r.Rip = 0 // SYSENTER: the host's idea of where to return is none of the guest's business.
+		}
 		r.Rax = r.OrigRax
 		r.OrigRax = ^uint64(0)
 		return platform.Event{Kind: platform.Exception, Signal: sigSegv, Code: siKernel,
