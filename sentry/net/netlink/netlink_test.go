@@ -35,7 +35,7 @@ func TestDumpsParse(t *testing.T) {
 		{"links", linux.RTM_GETLINK, linux.AF_UNSPEC, 1},
 		{"addresses", linux.RTM_GETADDR, linux.AF_UNSPEC, 2},
 		{"addresses of one family", linux.RTM_GETADDR, linux.AF_INET6, 1},
-		{"routes", linux.RTM_GETROUTE, linux.AF_UNSPEC, 3},
+		{"routes", linux.RTM_GETROUTE, linux.AF_UNSPEC, 4},
 		{"neighbours", linux.RTM_GETNEIGH, linux.AF_UNSPEC, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -68,6 +68,20 @@ func TestDumpsParse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	ip := []byte{10, 1, 255, 7}
+	for _, tc := range []struct {
+		prefix   uint8
+		net, all string
+	}{
+		{8, "10.0.0.0", "10.255.255.255"}, {20, "10.1.240.0", "10.1.255.255"}, {32, "10.1.255.7", "10.1.255.7"}, {0, "0.0.0.0", "255.255.255.255"},
+	} {
+		if n, b := net.IP(network(ip, tc.prefix)).String(), net.IP(broadcast(ip, tc.prefix)).String(); n != tc.net || b != tc.all {
+			t.Errorf("/%d: %s %s, want %s %s", tc.prefix, n, b, tc.net, tc.all)
+		}
 	}
 }
 

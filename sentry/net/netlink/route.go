@@ -60,7 +60,7 @@ func (n *Network) route(q *request, to uint32, admin bool) ([][]byte, error) {
 			for i := range n.devices {
 				r.routes(&n.devices[i], family)
 			}
-		case linux.RTM_GETNEIGH, linux.RTM_GETRULE:
+		case linux.RTM_GETNEIGH:
 		default:
 			return nil, errno.EOPNOTSUPP
 		}
@@ -181,17 +181,24 @@ func (r *reply) routes(d *device, family uint8) {
 			continue
 		}
 		full := uint8(len(a.ip) * 8)
-		r.local(d, &a, full, a.ip)
 		if a.prefix < full {
-			r.local(d, &a, a.prefix, network(a.ip, a.prefix))
+			r.local(d, &a, a.prefix, network(a.ip, a.prefix), linux.RTN_LOCAL)
+		}
+		r.local(d, &a, full, a.ip, linux.RTN_LOCAL)
+		if a.prefix < full {
+			r.local(d, &a, full, broadcast(a.ip, a.prefix), linux.RTN_BROADCAST)
 		}
 	}
 }
 
-func (r *reply) local(d *device, a *ifAddr, prefix uint8, dst []byte) {
+func (r *reply) local(d *device, a *ifAddr, prefix uint8, dst []byte, kind uint8) {
+	scope := uint8(linux.RT_SCOPE_HOST)
+	if kind == linux.RTN_BROADCAST {
+		scope = linux.RT_SCOPE_LINK
+	}
 	body := make([]byte, 12)
 	info := linux.RtMsg{Family: a.family, DstLen: prefix, Table: linux.RT_TABLE_LOCAL, Protocol: linux.RTPROT_KERNEL,
-		Scope: linux.RT_SCOPE_HOST, Type: linux.RTN_LOCAL}
+		Scope: scope, Type: kind}
 	info.MarshalBytes(body)
 	r.begin(linux.RTM_NEWROUTE, linux.NLM_F_MULTI, body)
 	r.attr32(linux.RTA_TABLE, linux.RT_TABLE_LOCAL)
@@ -212,6 +219,17 @@ func network(ip []byte, prefix uint8) []byte {
 			out[i] = ip[i]
 		case keep > 0:
 			out[i] = ip[i] & ^byte(0xff>>keep)
+		}
+	}
+	return out
+}
+
+// broadcast sets them.
+func broadcast(ip []byte, prefix uint8) []byte {
+	out := network(ip, prefix)
+	for i := range out {
+		if keep := max(0, int(prefix)-8*i); keep < 8 {
+			out[i] |= 0xff >> keep
 		}
 	}
 	return out
