@@ -5,7 +5,7 @@
 // the one that the opener sees at /dev/pts. An FS serves one kernel; it is also
 // dev.Terminals.
 //
-// Lock order: Instance.mu is a leaf.
+// Lock order: FS.mu and Instance.mu are leaves.
 package devpts
 
 import (
@@ -31,12 +31,13 @@ type FS struct {
 	Kernel *kernel.Kernel
 
 	mu       sync.Mutex
-	instance *Instance // the first one; where there is no /dev/pts
+	instance *Instance // the first one, for where there is no /dev/pts; guarded by mu
 }
 
 // Instance is one mount's set of terminals.
 type Instance struct {
 	tree.Super
+	fs *FS
 	k  *kernel.Kernel
 	sb *vfs.Superblock
 
@@ -61,7 +62,7 @@ type node struct {
 
 // Mount implements vfs.FSType.
 func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superblock, *vfs.Inode, error) {
-	in := &Instance{k: fs.Kernel, mode: 0o600, max: maxPTYs, nodes: make(map[int]*node)}
+	in := &Instance{fs: fs, k: fs.Kernel, mode: 0o600, max: maxPTYs, nodes: make(map[int]*node)}
 	if err := in.parse(data); err != nil {
 		return nil, nil, err
 	}
@@ -72,6 +73,15 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superbl
 	}
 	fs.mu.Unlock()
 	return in.sb, tree.NewDir(c, in.sb, 1, 0o755, in, nil), nil
+}
+
+// Release implements vfs.SuperOps: the last mount and open terminal are gone.
+func (in *Instance) Release(*vfs.Superblock) {
+	in.fs.mu.Lock()
+	defer in.fs.mu.Unlock()
+	if in.fs.instance == in {
+		in.fs.instance = nil
+	}
 }
 
 // parse reads the mount options.
