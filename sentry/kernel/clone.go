@@ -59,21 +59,14 @@ func (t *Task) Clone(a *CloneArgs) (int32, error) {
 	if err != nil {
 		return 0, err
 	}
-	var pidfd int32 = -1
-	if a.Flags&linux.CLONE_PIDFD != 0 {
-		if pidfd, err = t.installPIDFD(n, a); err != nil {
-			n.discard()
-			return 0, err
-		}
-	}
 	event := t.cloneEvent(a)
 	tid, err := t.k.addTask(t, n, a, event)
 	if err != nil {
-		if pidfd >= 0 {
-			t.CloseFD(pidfd)
-		}
 		n.discard()
 		return 0, err
+	}
+	if a.Flags&linux.CLONE_PIDFD != 0 {
+		t.installPIDFD(n, a)
 	}
 	if a.Flags&linux.CLONE_PARENT_SETTID != 0 {
 		t.CopyOutUint32(a.ParentTID, uint32(tid))

@@ -1,11 +1,174 @@
 package kernel
 
 import (
+	"fmt"
+
 	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
 	"ringfence/sentry/vfs"
 )
 
-func (t *Task) installPIDFD(n *Task, a *CloneArgs) (int32, error) { return -1, errno.EINVAL }
+// pidfd is an open file that stands for a process, or with PIDFD_THREAD for a task (pidfd_open(2)).
+type pidfd struct {
+	vfs.BaseFile
+	tg   *ThreadGroup
+	task *Task // or nil
+}
+
+// Readiness implements vfs.FileOps: readable when the process has ended, hung up when it has been waited for.
+func (p *pidfd) Readiness(*vfs.File) wait.Mask {
+	p.tg.k.mu.RLock()
+	defer p.tg.k.mu.RUnlock()
+	t := p.task
+	if t == nil {
+		t = p.tg.leader
+		if t.exitState == zombie && !p.tg.onlyLeaderLocked() {
+			return 0
+		}
+	}
+	switch t.exitState {
+	case zombie:
+		return wait.In | wait.RdNorm
+	case dead:
+		return wait.In | wait.RdNorm | wait.Hup
+	}
+	return 0
+}
+
+// Queue implements vfs.FileOps.
+func (p *pidfd) Queue(*vfs.File) *wait.Queue { return &p.tg.ExitEvents }
+
+// IdentityName implements vfs.FileIdentity.
+func (*pidfd) IdentityName(*vfs.File) string { return "anon_inode:[pidfd]" }
+
+// FDInfo returns what /proc/PID/fdinfo shows besides the usual; ns is the reader's.
+func (p *pidfd) FDInfo(ns *PIDNamespace) string {
+	k := p.tg.k
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	pid := p.tg.pid
+	gone := p.tg.reaped
+	if p.task != nil {
+		pid, gone = p.task.pid.Load(), p.task.exitState == dead
+	}
+	n := pid.In(ns)
+	if gone {
+		n = -1
+	}
+	return fmt.Sprintf("Pid:\t%d\nNSpid:\t%d\n", n, n)
+}
+
+// newPIDFD returns an open file for tg, or for task if it is not nil.
+func (t *Task) newPIDFD(tg *ThreadGroup, task *Task, flags uint32) *vfs.File {
+	return t.k.VFS.NewAnonFile("[pidfd]", &pidfd{tg: tg, task: task}, linux.O_RDWR|flags&linux.O_NONBLOCK,
+		vfs.FModeRead|vfs.FModeWrite, t.Creds())
+}
+
+// OpenPIDFD is pidfd_open(2): it returns a descriptor. Without thread, pid must lead its process.
+func (t *Task) OpenPIDFD(pid int32, thread bool, flags uint32) (int32, error) {
+	x := t.k.Task(t.PIDNamespace(), pid)
+	if x == nil {
+		return -1, errno.ESRCH
+	}
+	if !thread {
+		if !x.IsLeader() {
+			return -1, errno.ENOENT
+		}
+		return t.InstallNew(t.newPIDFD(x.tg, nil, flags), linux.O_CLOEXEC)
+	}
+	return t.InstallNew(t.newPIDFD(x.tg, x, flags), linux.O_CLOEXEC)
+}
+
+// installPIDFD stores a descriptor for the child n where CLONE_PIDFD asks. The child exists already: if there is
+// no room for a descriptor, -1 is stored and only that is lost. (Linux fails the clone.)
+func (t *Task) installPIDFD(n *Task, a *CloneArgs) {
+	var task *Task
+	if a.Flags&linux.CLONE_THREAD != 0 {
+		task = n
+	}
+	fd, err := t.InstallNew(t.newPIDFD(n.tg, task, 0), linux.O_CLOEXEC)
+	if err != nil {
+		fd = -1
+	}
+	t.CopyOutUint32(a.PIDFD, uint32(fd))
+}
 
 // PIDFDGroup returns the process that a pidfd refers to; EBADF if f is none.
-func PIDFDGroup(f *vfs.File) (*ThreadGroup, error) { return nil, errno.EBADF }
+func PIDFDGroup(f *vfs.File) (*ThreadGroup, error) {
+	p, ok := f.Ops.(*pidfd)
+	if !ok {
+		return nil, errno.EBADF
+	}
+	return p.tg, nil
+}
+
+// SignalPIDFD is pidfd_send_signal(2).
+func (t *Task) SignalPIDFD(f *vfs.File, sig linux.Signal, info *linux.SignalInfo, flags uint32) error {
+	p, ok := f.Ops.(*pidfd)
+	if !ok {
+		return errno.EBADF
+	}
+	k := t.k
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if p.tg.pid.In(t.PIDNamespace()) == 0 {
+		return errno.EINVAL
+	}
+	target := p.task
+	if target == nil {
+		target = p.tg.leader
+	}
+	if target.exitState == dead {
+		return errno.ESRCH
+	}
+	if info != nil && (info.Code >= 0 || info.Code == linux.SI_TKILL) && target.tg != t.tg {
+		return errno.EPERM
+	}
+	scope := flags
+	if scope == 0 && p.task != nil {
+		scope = linux.PIDFD_SIGNAL_THREAD
+	}
+	switch scope {
+	case linux.PIDFD_SIGNAL_THREAD:
+		return t.signalTaskLocked(target, sig, info)
+	case linux.PIDFD_SIGNAL_PROCESS_GROUP:
+		pg := p.tg.pgrp
+		if pg == nil {
+			return errno.ESRCH
+		}
+		var err error = errno.ESRCH
+		sent := false
+		for _, m := range pg.members {
+			err = t.killGroupLocked(m, sig, info)
+			sent = sent || err == nil
+		}
+		if sent {
+			return nil
+		}
+		return err
+	}
+	return t.killGroupLocked(p.tg, sig, info)
+}
+
+// PIDFDGet is pidfd_getfd(2): it returns a descriptor for the open file that fd is in the process of f.
+func (t *Task) PIDFDGet(f *vfs.File, fd int32) (int32, error) {
+	tg, err := PIDFDGroup(f)
+	if err != nil {
+		return -1, err
+	}
+	x := tg.Leader()
+	if !t.MayTrace(x, true) {
+		return -1, errno.EPERM
+	}
+	files := x.AcquireFiles()
+	if files == nil {
+		return -1, errno.ESRCH
+	}
+	defer t.k.ReleaseFiles(files)
+	g, err := files.Get(fd)
+	if err != nil {
+		return -1, err
+	}
+	return t.InstallNew(g, linux.O_CLOEXEC)
+}

@@ -59,6 +59,7 @@ var families = [][]line{
 	timerCalls,
 	prctlCalls,
 	ptraceCalls,
+	pidfdCalls,
 	schedCalls,
 	utsCalls,
 	rlimitCalls,
