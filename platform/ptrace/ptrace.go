@@ -23,10 +23,12 @@ package ptrace
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
 	"ringfence/abi/addr"
+	"ringfence/abi/errno"
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/hostcall"
@@ -51,7 +53,28 @@ func New() (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Platform{factory: f, keeper: newKeeper()}, nil
+	p := &Platform{factory: f, keeper: newKeeper()}
+	if err := p.try(); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("trace a stub process: %w", err)
+	}
+	return p, nil
+}
+
+// try traces a thread, so that a host that forbids it is found out now.
+func (p *Platform) try() error {
+	as, err := p.NewAddressSpace()
+	if err != nil {
+		return err
+	}
+	defer as.Release()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	t, err := startThread(as.(*addressSpace))
+	if err == nil {
+		t.end()
+	}
+	return err
 }
 
 // Name implements platform.Platform.
@@ -63,7 +86,12 @@ func (*Platform) UserRange() addr.Range { return stub.UserRange() }
 // NewAddressSpace implements platform.Platform.
 func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
 	proc, err := p.factory.Get()
-	if err != nil {
+	switch err {
+	case nil:
+	case errno.EMFILE, errno.ENFILE, errno.EAGAIN:
+		// What the host is short of is not what a guest would understand.
+		return nil, errno.ENOMEM
+	default:
 		return nil, err
 	}
 	s := &addressSpace{factory: p.factory, proc: proc}
