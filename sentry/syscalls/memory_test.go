@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringfence/sentry/kernel/kerneltest"
+	"ringfence/sentry/memfile"
 )
 
 // The guest cases about memory and futexes that need no /proc, without a sandbox around
@@ -30,6 +31,9 @@ func TestMemory_cases(t *testing.T) {
 			r := m.Run(args...)
 			if r.Status != 0 {
 				t.Errorf("status %v:\n%s", r.Status, r.Output)
+			}
+			if s := m.K.MemFile.Stats(); s.ByKind[memfile.Anonymous] != 0 || s.ByKind[memfile.Shared] != 0 {
+				t.Errorf("frames are left: %v", s.ByKind)
 			}
 		})
 	}
