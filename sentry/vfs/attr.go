@@ -229,6 +229,7 @@ func (v *VFS) Truncate(c Caller, p Path, size int64) error {
 // truncate changes the size. opened says that it comes from an open file, which sets the times even
 // if the size stays.
 func (v *VFS) truncate(c Caller, p Path, n *Inode, size int64, opened bool) error {
+	event := uint32(linux.IN_MODIFY)
 	n.rw.Lock()
 	err := func() error {
 		a, err := attrOf(c, n)
@@ -250,12 +251,13 @@ func (v *VFS) truncate(c Caller, p Path, n *Inode, size int64, opened bool) erro
 		if mode := withoutPrivs(c, &a, false); mode != a.Mode {
 			s.Mask |= SetMode
 			s.Mode = mode
+			event |= linux.IN_ATTRIB
 		}
 		return n.Ops.SetAttr(c, n, s)
 	}()
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, linux.IN_MODIFY)
+		notifyDentry(p.Dentry, event)
 	}
 	return err
 }

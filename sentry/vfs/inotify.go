@@ -198,17 +198,22 @@ func notifyDir(d *Dentry, mask uint32, name string, cookie uint32, isDir bool) {
 }
 
 // notifyDentry tells those who watch d's inode, and those who watch its directory.
-func notifyDentry(d *Dentry, mask uint32) {
+func notifyDentry(d *Dentry, mask uint32) { d.notify(mask, false) }
+
+// notify is notifyDentry. viaFile says that it happened through an open file: that is what
+// IN_EXCL_UNLINK leaves out once the name is gone.
+func (d *Dentry) notify(mask uint32, viaFile bool) {
 	n := d.Inode()
+	unlinked := viaFile && d.Deleted()
 	if n.Type() == linux.S_IFDIR {
 		mask |= linux.IN_ISDIR
 	}
 	if p := d.Parent(); p != d {
 		if pn := p.Inode(); pn != nil && pn.events.count.Load() != 0 {
-			pn.send(mask, d.Name(), 0, d.detached.Load())
+			pn.send(mask, d.Name(), 0, unlinked)
 		}
 	}
-	n.send(mask, "", 0, false)
+	n.send(mask, "", 0, unlinked)
 }
 
 // gone tells that n has no names and no users left, which ends all watches.
@@ -233,7 +238,7 @@ func (n *Inode) gone(mask uint32) {
 // notify tells of something done through f.
 func (f *File) notify(mask uint32) {
 	if f.Mode&FModePath == 0 {
-		notifyDentry(f.Path.Dentry, mask)
+		f.Path.Dentry.notify(mask, true)
 	}
 }
 

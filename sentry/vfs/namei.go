@@ -180,6 +180,7 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 			return nil, err
 		}
 		n.tmpfile.Store(false)
+		n.notifySelf(linux.IN_ATTRIB, false)
 		n.IncRef()
 		return n, nil
 	})
@@ -187,7 +188,6 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 		return err
 	}
 	p.DecRef()
-	n.notifySelf(linux.IN_ATTRIB, false)
 	return nil
 }
 

@@ -253,6 +253,12 @@ func (v *VFS) open(c Caller, p Path, flags uint32, created bool) (*File, error) 
 		return nil, err
 	}
 	f.notify(linux.IN_OPEN)
+	if flags&linux.O_TRUNC != 0 && !created && p.Inode().Type() == linux.S_IFREG {
+		if err := v.truncate(c, p, p.Inode(), 0, true); err != nil {
+			f.DecRef()
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
@@ -325,21 +331,11 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	} else if _, ok := ops.(Seeker); ok {
 		fmode |= FModeSeek
 	}
-	if counted && fmode&FModeWrite == 0 {
-		// O_RDONLY|O_TRUNC writes once and no more.
-		defer n.putWrite()
-	}
+	// O_RDONLY|O_TRUNC writes only once, but counts as a writer as long.
 	// O_TMPFILE stays: F_GETFL shows it.
 	const gone = linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC
 	f := NewFile(ops, p, flags&ValidOpenFlags&^gone|linux.O_LARGEFILE, fmode, c.Creds())
-	f.counted = counted && fmode&FModeWrite != 0
-	if trunc {
-		if err := v.truncate(c, p, n, 0, true); err != nil {
-			p.IncRef() // the caller drops it
-			f.DecRef()
-			return nil, err
-		}
-	}
+	f.counted = counted
 	return f, nil
 }
 

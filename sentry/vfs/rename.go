@@ -244,9 +244,9 @@ func (r *rename) notify() {
 		cookie := r.src.Inode().SB.nextCookie.Add(1)
 		notifyDir(r.toDir, linux.IN_MOVED_FROM, r.toName, cookie, isDir)
 		notifyDir(r.fromDir, linux.IN_MOVED_TO, r.fromName, cookie, isDir)
-		r.targetNode.notifySelf(linux.IN_MOVE_SELF, isDir)
+		r.targetNode.notifySelf(linux.IN_MOVE_SELF, false)
 	} else if r.targetNode != nil {
-		r.targetNode.notifySelf(linux.IN_ATTRIB, false)
+		r.targetNode.notifySelf(linux.IN_ATTRIB, r.targetNode.Type() == linux.S_IFDIR)
 	}
-	r.src.Inode().notifySelf(linux.IN_MOVE_SELF, r.srcIsDir)
+	r.src.Inode().notifySelf(linux.IN_MOVE_SELF, false)
 }

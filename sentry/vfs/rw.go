@@ -146,7 +146,11 @@ func (f *File) dropPrivs(c Caller, n *Inode) error {
 	if mode == a.Mode {
 		return nil
 	}
-	return n.Ops.SetAttr(c, n, SetAttr{Mask: SetMode | SetCtime, Mode: mode, Ctime: c.Now()})
+	err := n.Ops.SetAttr(c, n, SetAttr{Mask: SetMode | SetCtime, Mode: mode, Ctime: c.Now()})
+	if err == nil {
+		notifyDentry(f.Path.Dentry, linux.IN_ATTRIB)
+	}
+	return err
 }
 
 // Lseek is lseek(2).

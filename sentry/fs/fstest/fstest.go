@@ -15,6 +15,9 @@
 //	truncate P N, ftruncate FD N, fallocate FD MODE OFF N, mmapok FD
 //	stat P, lstat P, fstat FD, ls P, readlink P, access P MODE
 //	chmod P M, chown P UID GID, lchown P UID GID, utimes P A M
+//	setlk FD r|w|u START LEN, getlk FD r|w START LEN    OFD locks (fcntl(2))
+//	flock FD OP
+//	watch P MASK, unwatch WD, events                    inotify(7)
 //	setxattr P NAME VALUE [create|replace], getxattr P NAME, listxattr P, removexattr P NAME
 package fstest
 
@@ -61,6 +64,14 @@ type sys interface {
 	getxattr(p, name string) (string, error)
 	listxattr(p string) ([]string, error)
 	removexattr(p, name string) error
+	setlk(fd int, kind int16, start, n int64) error
+	getlk(fd int, kind int16, start, n int64) (linux.Flock, error)
+	flock(fd int, op int) error
+	watch(p string, mask uint32) (int, error)
+	unwatch(wd int) error
+	events() []byte
+	// unwatchAll starts afresh with an inotify instance.
+	unwatchAll()
 }
 
 var flagNames = map[string]uint32{
@@ -85,8 +96,11 @@ func flags(s string) (f uint32) {
 // runner runs one script.
 type runner struct {
 	sys
-	fds map[string]int
+	fds     map[string]int
+	cookies map[uint32]int
 }
+
+func newRunner(s sys) *runner { return &runner{s, map[string]int{}, map[uint32]int{}} }
 
 // arg returns argument i; paths may be given as "" for the empty path, and long:N for a name of N bytes.
 func arg(f []string, i int) string {
@@ -136,7 +150,7 @@ func (r *runner) do(line string) string {
 	n := func(i int) int64 { return int64(num(f[i])) }
 	fd := func() int { return r.fds[f[1]] }
 	switch f[0] {
-	case "linkfd", "close", "read", "pread", "write", "pwrite", "lseek", "ftruncate", "fallocate", "fstat":
+	case "linkfd", "close", "read", "pread", "write", "pwrite", "lseek", "ftruncate", "fallocate", "fstat", "setlk", "getlk", "flock":
 		if _, ok := r.fds[f[1]]; !ok {
 			return "not open"
 		}
@@ -233,10 +247,53 @@ func (r *runner) do(line string) string {
 	case "listxattr":
 		names, err := r.listxattr(a(1))
 		return result(names, err)
+	case "setlk":
+		return result(nil, r.setlk(fd(), lockKinds[f[2]], n(3), n(4)))
+	case "getlk":
+		l, err := r.getlk(fd(), lockKinds[f[2]], n(3), n(4))
+		return result(l, err)
+	case "flock":
+		return result(nil, r.flock(fd(), int(n(2))))
+	case "watch":
+		wd, err := r.watch(a(1), uint32(n(2)))
+		return result(wd, err)
+	case "unwatch":
+		return result(nil, r.unwatch(int(n(1))))
+	case "events":
+		return r.showEvents(r.events())
 	case "removexattr":
 		return result(nil, r.removexattr(a(1), a(2)))
 	}
 	panic("fstest: unknown operation " + f[0])
+}
+
+var lockKinds = map[string]int16{"r": linux.F_RDLCK, "w": linux.F_WRLCK, "u": linux.F_UNLCK}
+
+// showEvents writes inotify events; cookies are numbered as they come.
+func (r *runner) showEvents(b []byte) string {
+	var out []string
+	for len(b) >= linux.InotifyEventHeadSize {
+		var e linux.InotifyEvent
+		e.UnmarshalBytes(b)
+		name := b[linux.InotifyEventHeadSize : linux.InotifyEventHeadSize+e.Len]
+		b = b[linux.InotifyEventHeadSize+e.Len:]
+		if e.Mask == linux.IN_ACCESS|linux.IN_ISDIR {
+			continue // how many depends on how much a call reads
+		}
+		text := strings.TrimRight(string(name), "\x00")
+		if strings.HasPrefix(text, "#") {
+			text, name = "#", nil // O_TMPFILE; an inode number follows
+		}
+		s := fmt.Sprintf("%d:%#x:%q:%d", e.WD, e.Mask, text, len(name))
+		if e.Cookie != 0 {
+			if r.cookies[e.Cookie] == 0 {
+				r.cookies[e.Cookie] = len(r.cookies) + 1
+			}
+			s += fmt.Sprintf(":cookie%d", r.cookies[e.Cookie])
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
 }
 
 // show writes what file systems must agree on.
@@ -256,7 +313,7 @@ func show(st linux.Stat) string {
 // not 0, all files are closed and change is called.
 func compare(t *testing.T, script string, got, want sys, at int, change func()) {
 	t.Helper()
-	g, w := &runner{got, map[string]int{}}, &runner{want, map[string]int{}}
+	g, w := newRunner(got), newRunner(want)
 	closeAll := func() {
 		for _, fd := range g.fds {
 			g.close(fd)
@@ -273,6 +330,10 @@ func compare(t *testing.T, script string, got, want sys, at int, change func()) 
 		if i == at && at > 0 {
 			closeAll()
 			change()
+			for _, r := range [...]*runner{g, w} {
+				r.unwatchAll()
+				r.do("watch . 0x400")
+			}
 		}
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {

@@ -22,6 +22,7 @@ type guest struct {
 	c    *vfstest.Caller
 	fds  map[int]*vfs.File
 	last int
+	in   *vfs.Inotify
 }
 
 // newGuest returns a guest whose root is root.
@@ -37,7 +38,9 @@ func newGuest(t *testing.T, v *vfs.VFS, root vfs.Path) *guest {
 	}
 	c := vfstest.Root()
 	c.FS = vfs.NewFSContext(root, root, 0)
-	return &guest{t: t, v: v, c: c, fds: map[int]*vfs.File{}}
+	g := &guest{t: t, v: v, c: c, fds: map[int]*vfs.File{}, in: vfs.NewInotify()}
+	t.Cleanup(func() { g.in.Release(nil) })
+	return g
 }
 
 func (g *guest) user(id uint32) {
@@ -277,4 +280,77 @@ func (g *guest) listxattr(p string) (names []string, err error) {
 
 func (g *guest) removexattr(p, name string) error {
 	return g.at(p, true, func(p vfs.Path) error { return g.v.RemoveXattr(g.c, p, name) })
+}
+
+func (g *guest) lock(fd int, kind int16, start, n int64) (*vfs.File, vfs.Lock, error) {
+	f := g.fds[fd]
+	l := vfs.Lock{Owner: vfs.LockOwner{File: f}, PID: -1, Write: kind == linux.F_WRLCK, Start: start, End: start + n - 1}
+	if n == 0 {
+		l.End = vfs.LockEOF
+	}
+	if n < 0 {
+		l.Start, l.End = start+n, start-1
+	}
+	if start < 0 || l.Start < 0 {
+		return nil, l, errno.EINVAL
+	}
+	return f, l, nil
+}
+
+func (g *guest) setlk(fd int, kind int16, start, n int64) error {
+	f, l, err := g.lock(fd, kind, start, n)
+	if err != nil {
+		return err
+	}
+	switch {
+	case kind == linux.F_UNLCK:
+		return f.Unlock(l.Owner, l.Start, l.End)
+	case kind == linux.F_RDLCK && f.Readable() != nil, kind == linux.F_WRLCK && f.Writable() != nil:
+		return errno.EBADF
+	}
+	return f.SetLock(l, false)
+}
+
+func (g *guest) getlk(fd int, kind int16, start, n int64) (linux.Flock, error) {
+	f, l, err := g.lock(fd, kind, start, n)
+	if err != nil {
+		return linux.Flock{}, err
+	}
+	o, blocked := f.TestLock(l)
+	if !blocked {
+		return linux.Flock{Type: linux.F_UNLCK, Start: start, Len: n}, nil
+	}
+	fl := linux.Flock{Type: linux.F_RDLCK, Start: o.Start, PID: o.PID}
+	if o.Write {
+		fl.Type = linux.F_WRLCK
+	}
+	if o.End != vfs.LockEOF {
+		fl.Len = o.End - o.Start + 1
+	}
+	return fl, nil
+}
+
+func (g *guest) flock(fd int, op int) error { return g.fds[fd].Flock(op&^linux.LOCK_NB, 1) }
+
+func (g *guest) watch(p string, mask uint32) (wd int, err error) {
+	err = g.at(p, mask&linux.IN_DONT_FOLLOW == 0, func(p vfs.Path) error {
+		w, err := g.in.AddWatch(g.c, p, mask)
+		wd = int(w)
+		return err
+	})
+	return wd, err
+}
+
+func (g *guest) unwatch(wd int) error { return g.in.RemoveWatch(int32(wd)) }
+
+func (g *guest) events() []byte {
+	b := make([]byte, 1<<16)
+	dst := usermem.FromBytes(b)
+	n, _ := g.in.Read(g.c, nil, &dst, 0, 0)
+	return b[:n]
+}
+
+func (g *guest) unwatchAll() {
+	g.in.Release(nil)
+	g.in = vfs.NewInotify()
 }

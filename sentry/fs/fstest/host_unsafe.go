@@ -22,6 +22,7 @@ import (
 type host struct {
 	t    *testing.T
 	dir  int
+	in   int // inotify
 	keep [][]byte
 }
 
@@ -54,8 +55,11 @@ func newHost(t *testing.T) *host {
 	h.call(linux.SYS_FCHDIR, uintptr(fd))
 	h.call(linux.SYS_CHROOT, h.str("."))
 	h.call(linux.SYS_UMASK, 0)
+	h.in = -1
+	h.unwatchAll()
 	t.Cleanup(func() {
 		h.user(0)
+		syscall.Close(h.in)
 		syscall.Close(fd)
 		// The thread dies with the goroutine: its root and working directory are its own.
 		done := make(chan error)
@@ -286,4 +290,56 @@ func (h *host) listxattr(p string) ([]string, error) {
 func (h *host) removexattr(p, name string) error {
 	_, err := h.call(linux.SYS_REMOVEXATTR, h.str(p), h.str(name))
 	return err
+}
+
+func (h *host) fcntlLock(fd, cmd int, l *linux.Flock) error {
+	b := make([]byte, l.SizeBytes())
+	l.MarshalBytes(b)
+	_, err := h.call(linux.SYS_FCNTL, uintptr(fd), uintptr(cmd), h.ptr(b))
+	l.UnmarshalBytes(b)
+	return err
+}
+
+func (h *host) setlk(fd int, kind int16, start, n int64) error {
+	return h.fcntlLock(fd, linux.F_OFD_SETLK, &linux.Flock{Type: kind, Start: start, Len: n})
+}
+
+func (h *host) getlk(fd int, kind int16, start, n int64) (linux.Flock, error) {
+	l := linux.Flock{Type: kind, Start: start, Len: n}
+	err := h.fcntlLock(fd, linux.F_OFD_GETLK, &l)
+	return l, err
+}
+
+func (h *host) flock(fd int, op int) error {
+	_, err := h.call(linux.SYS_FLOCK, uintptr(fd), uintptr(op))
+	return err
+}
+
+func (h *host) watch(p string, mask uint32) (int, error) {
+	wd, err := h.call(linux.SYS_INOTIFY_ADD_WATCH, uintptr(h.in), h.str(p), uintptr(mask))
+	return int(wd), err
+}
+
+func (h *host) unwatch(wd int) error {
+	_, err := h.call(linux.SYS_INOTIFY_RM_WATCH, uintptr(h.in), uintptr(wd))
+	return err
+}
+
+func (h *host) events() []byte {
+	b := make([]byte, 1<<16)
+	n, err := h.call(linux.SYS_READ, uintptr(h.in), h.ptr(b), uintptr(len(b)))
+	if err != nil {
+		return nil
+	}
+	return b[:n]
+}
+
+func (h *host) unwatchAll() {
+	if h.in >= 0 {
+		syscall.Close(h.in)
+	}
+	var err error
+	if h.in, err = syscall.InotifyInit1(syscall.IN_NONBLOCK | syscall.IN_CLOEXEC); err != nil {
+		h.t.Fatal(err)
+	}
 }

@@ -24,8 +24,10 @@ func randomScript(seed uint64, n int) string {
 	mode := func() string { return pick("755", "700", "644", "777", "1777", "2775", "6755", "0", "555") }
 	fd := func() string { return pick("f", "g", "h") }
 	var b strings.Builder
+	// Newer kernels do not tell of files that were opened when nobody watched anything.
+	b.WriteString("watch . 0x400\n")
 	for range n {
-		switch r.IntN(34) {
+		switch r.IntN(40) {
 		case 0, 1, 2, 3:
 			fmt.Fprintf(&b, "open %s %s %s %s\n", fd(), path(), pick("rw|creat", "rw|creat|excl", "w|creat|trunc", "r", "rw", "rw|creat|append", "r|dir", "r|nofollow", "r|creat", "w|trunc"), mode())
 		case 4, 5:
@@ -74,6 +76,16 @@ func randomScript(seed uint64, n int) string {
 			fmt.Fprintf(&b, "linkfd %s %s\n", fd(), path())
 		case 32:
 			fmt.Fprintf(&b, "access %s %d\n", path(), r.IntN(8))
+		case 34, 35:
+			fmt.Fprintf(&b, "setlk %s %s %d %d\n", fd(), pick("r", "w", "u"), r.IntN(30), r.IntN(12)-2)
+		case 36:
+			fmt.Fprintf(&b, "getlk %s %s %d %d\n", fd(), pick("r", "w"), r.IntN(30), r.IntN(12)-2)
+		case 37:
+			fmt.Fprintf(&b, "flock %s %d\n", fd(), [...]int{5, 6, 8}[r.IntN(3)])
+		case 38:
+			fmt.Fprintf(&b, "watch %s %s\n", path(), pick("0xfff", "0xfff", "0x100", "0xc00", "0x4000fff", "0x20000006"))
+		case 39:
+			b.WriteString("events\n")
 		case 33:
 			fmt.Fprintf(&b, "mknod %s %s 0\n", path(), pick("100600", "140777"))
 		}

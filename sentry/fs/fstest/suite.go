@@ -541,6 +541,128 @@ var cases = []struct{ name, script string }{
 		open r f r 0
 		fallocate r 0 0 4096
 	`},
+	{"locks", `
+		open f file rw|creat 644
+		open g file rw 0
+		open r file r 0
+		setlk f w 0 100
+		getlk g r 50 10
+		getlk g w 100 10
+		getlk f w 0 100
+		setlk g r 99 1
+		setlk g r 100 1
+		setlk f r 20 30
+		getlk g w 0 0
+		getlk g w 25 1
+		getlk g r 25 1
+		setlk g r 20 30
+		setlk f w 10 20
+		setlk f u 0 10
+		getlk g w 0 20
+		setlk f w 0 0
+		setlk g u 0 0
+		setlk f w 0 0
+		getlk g w 5 0
+		setlk r w 0 1
+		setlk r r 0 1
+		setlk f u 0 0
+		setlk f r -1 5
+		setlk f r 5 -3
+		getlk g w 0 10
+		setlk f r 5 -9
+		flock f 1
+		flock g 1
+		flock g 6
+		flock f 6
+		flock f 8
+		flock g 6
+		flock f 5
+		close g
+		flock f 5
+	`},
+	{"inotify", `
+		mkdir d 755
+		open f d/f rw|creat 644
+		watch d 0xfff
+		watch d/f 0xfff
+		watch nothing 0xfff
+		watch d 0
+		events
+		write f hello
+		write f hello
+		events
+		pread f 3 0
+		events
+		ftruncate f 2
+		chmod d/f 600
+		chown d/f 1 1
+		utimes d/f 5 5
+		setxattr d/f user.a b
+		events
+		open g d/f r 0
+		close g
+		open g d/new rw|creat 644
+		close g
+		events
+		mkdir d/sub 755
+		symlink x d/l
+		link d/f d/f2
+		mknod d/p 10644 0
+		events
+		rename d/f2 d/f3
+		events
+		rename d/f3 out
+		rename out d/in
+		events
+		rename d/in d/l
+		events
+		rename d/sub d/f exchange
+		events
+		rename d/f d/sub exchange
+		events
+		ls d
+		events
+		unlink d/l
+		events
+		unlink d/f
+		events
+		close f
+		events
+		rmdir d/sub
+		events
+		watch d 0x40000100
+		open g d/once w|creat 600
+		close g
+		events
+		watch d 0x20000200
+		unlink d/once
+		events
+		watch d 0x10000fff
+		watch d 0x30000fff
+		watch d/new 0x80000020
+		open g d/new r 0
+		open g d/new r 0
+		events
+		unwatch 1
+		events
+		unwatch 1
+		unwatch 77
+		watch d 0xc00
+		rename d e
+		events
+		unlink e/new
+		unlink e/p
+		events
+		rmdir e
+		events
+		mkdir x 755
+		watch x 0x4000fff
+		open h x/t rw|creat 600
+		unlink x/t
+		events
+		write h abc
+		events
+	`},
 	{"removed directories", `
 		mkdir d 755
 		mkdir d/e 755
