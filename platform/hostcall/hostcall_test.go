@@ -136,3 +136,25 @@ func TestPollReportsEventfd(t *testing.T) {
 		t.Errorf("after: %d, %v, %#x", n, err, p[0].Revents)
 	}
 }
+
+func TestReadProcessStopsAtUnreadablePage(t *testing.T) {
+	b, err := MapFile(memfd(t, 8192), 0, 8192, PROT_READ|PROT_WRITE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer UnmapFile(b)
+	copy(b[4090:], "before the end and behind it")
+	got := make([]byte, 15)
+	if n := ReadProcess(Getpid(), Address(b)+4090, got); n != 15 || string(got) != "before the end " {
+		t.Errorf("both pages: %d, %q", n, got)
+	}
+	if err := Mprotect(Address(b)+4096, 4096, PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	if n := ReadProcess(Getpid(), Address(b)+4090, got); n != 6 {
+		t.Errorf("one page: %d bytes", n)
+	}
+	if n := ReadProcess(Getpid(), Address(b)+4096, got); n != 0 {
+		t.Errorf("no page: %d bytes", n)
+	}
+}

@@ -37,3 +37,16 @@ func parkedInPause(t *testing.T, pid, tid int32) bool {
 	}
 	return nr == "34"
 }
+
+// pokeProcess writes to the memory of a process.
+func pokeProcess(t *testing.T, pid int32, at int64, s string) {
+	t.Helper()
+	f, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte(s), at); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -192,3 +192,38 @@ func TestNewThreadHeedsItsOwnOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestRecycledProcessRemembersNothing(t *testing.T) {
+	f := newFactory(t)
+	p, err := f.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := addr.Range{Start: 0x10000, End: 0x11000}
+	if err := p.Map(at, pages(t, 1), 0, hostcall.PROT_READ, false); err != nil {
+		t.Fatal(err)
+	}
+	const secret = "what a guest's registers held"
+	pokeProcess(t, p.PID(), ScratchEnd-100, secret)
+	f.Put(p)
+	q, err := f.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Put(q)
+	if q != p {
+		t.Fatal("the process was not kept")
+	}
+	b := make([]byte, len(secret))
+	if n := hostcall.ReadProcess(q.PID(), ScratchEnd-100, b); n != len(b) || string(b) == secret {
+		t.Errorf("scratch page: %d bytes, %q", n, b)
+	}
+	for i, c := range q.control[ctlOrders:ctlData] {
+		if c != 0 {
+			t.Fatalf("byte %d of the orders is %#x", i, c)
+		}
+	}
+	if n := hostcall.ReadProcess(q.PID(), uintptr(at.Start), b); n != 0 {
+		t.Error("the guest's page is still mapped")
+	}
+}
