@@ -101,6 +101,9 @@ func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 		}
 		m.caller.fs.Release()
 		m.Root.DecRef()
+		if n := mf.Stats().InUse; n != 0 {
+			t.Errorf("%d bytes of frames left", n)
+		}
 		p.Close()
 		mf.Close()
 	})
