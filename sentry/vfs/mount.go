@@ -113,6 +113,7 @@ func (v *VFS) attachLocked(m *Mount, p Path, ns *Namespace) {
 	p.Mount.children = append(p.Mount.children, m)
 	v.mounts[mountKey{p.Mount, p.Dentry}] = m
 	m.eachLocked(func(m *Mount) { m.ns = ns })
+	ns.touch()
 }
 
 // unhookLocked takes m out of its parent. The reference that the tree held passes to the caller, as
@@ -124,6 +125,7 @@ func (v *VFS) unhookLocked(m *Mount) Path {
 	i := slices.Index(p.Mount.children, m)
 	p.Mount.children = slices.Delete(p.Mount.children, i, i+1)
 	m.parent, m.mountpoint = nil, nil
+	m.ns.touch()
 	return p
 }
 

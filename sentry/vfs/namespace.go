@@ -5,6 +5,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
 )
 
 // Namespace is a tree of mounts (mount_namespaces(7)).
@@ -12,6 +13,22 @@ type Namespace struct {
 	v    *VFS
 	refs atomic.Int64
 	root *Mount // guarded by VFS.mountMu; holds the tree's reference
+
+	events  atomic.Uint64 // counts changes of the tree
+	changes wait.Queue
+}
+
+// Events returns a number that is another one after a mount came or went; Changes tells
+// when (poll(2) on /proc/PID/mounts).
+func (ns *Namespace) Events() uint64       { return ns.events.Load() }
+func (ns *Namespace) Changes() *wait.Queue { return &ns.changes }
+
+// touch notes a change. ns may be nil.
+func (ns *Namespace) touch() {
+	if ns != nil {
+		ns.events.Add(1)
+		ns.changes.Notify(wait.Err | wait.Pri)
+	}
 }
 
 // NewNamespace returns a namespace with one reference, whose root is a new instance of fstype.

@@ -52,7 +52,7 @@ func (n *textNode) Open(c vfs.Caller, _ *vfs.Inode, flags uint32) (vfs.FileOps, 
 			return ops, err
 		}
 	}
-	return &TextFileOps{text: n.t}, nil
+	return NewFile(n.t), nil
 }
 
 // TextFileOps is an open generated file.
@@ -64,6 +64,9 @@ type TextFileOps struct {
 	data []byte // as generated last; guarded by mu
 	made bool
 }
+
+// NewFile returns the operations of an open file with the text t.
+func NewFile(t Text) *TextFileOps { return &TextFileOps{text: t} }
 
 // Read implements vfs.FileOps. A read from the start generates the text anew.
 func (f *TextFileOps) Read(c vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off int64, _ uint32) (int, error) {
