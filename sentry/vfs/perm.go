@@ -150,6 +150,15 @@ type asReal struct {
 
 func (a asReal) Creds() *creds.Credentials { return a.cr }
 
+// Who returns the caller itself where c only lends it other credentials, for file systems that
+// show each caller something else.
+func Who(c Caller) Caller {
+	if a, ok := c.(asReal); ok {
+		return a.Caller
+	}
+	return c
+}
+
 func realCreds(c Caller) Caller {
 	cr := c.Creds().Clone()
 	cr.FSUID, cr.FSGID = cr.RUID, cr.RGID

@@ -149,6 +149,14 @@ CASE(proc_self_fd_shows_deleted_files) {
 	CHECK_EQ(read(g, b, 10), 3);
 }
 
+CASE(access_follows_proc_self_fd) {
+	char p[64];
+	snprintf(p, sizeof p, "/proc/self/fd/%d", make("f", "abc"));
+	CHECK(access(p, R_OK) == 0);
+	CHECK(access("/proc/self/maps", R_OK) == 0);
+	CHECK(access("/dev/fd/0", F_OK) == 0);
+}
+
 CASE(hard_links_share_the_inode) {
 	close(make("a", "x"));
 	CHECK(link("a", "b") == 0);

@@ -76,7 +76,7 @@ func (in *instance) Statfs(vfs.Caller, *vfs.Superblock) (vfs.Statfs, error) {
 
 // self returns the task that looks, or nil if it is none.
 func self(c vfs.Caller) *kernel.Task {
-	t, _ := c.(*kernel.Task)
+	t, _ := vfs.Who(c).(*kernel.Task)
 	return t
 }
 
