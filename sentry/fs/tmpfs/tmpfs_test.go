@@ -39,3 +39,5 @@ func TestTmpfsAnswersRandomCallsLikeLinux(t *testing.T) {
 }
 
 func TestTmpfsStandsManyCallers(t *testing.T) { fstest.RunStress(t, 8, 1500, mount(t)) }
+
+func TestTmpfsLeavesWhiteouts(t *testing.T) { fstest.RunWhiteout(t, mount(t)) }
