@@ -234,7 +234,12 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 			kind = linux.SCM_TIMESTAMP
 		}
 		ts.MarshalBytes(b)
-		if err := c.put(kind, b); err != nil {
+		if err := c.put(linux.SOL_SOCKET, kind, b); err != nil {
+			return err
+		}
+	}
+	for _, x := range m.Control {
+		if err := c.put(x.Level, x.Type, x.Data); err != nil {
 			return err
 		}
 	}
@@ -242,7 +247,7 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 		b := make([]byte, 12)
 		u := unix.Ucred(c.t, &m.Creds)
 		u.MarshalBytes(b)
-		if err := c.put(linux.SCM_CREDENTIALS, b); err != nil {
+		if err := c.put(linux.SOL_SOCKET, linux.SCM_CREDENTIALS, b); err != nil {
 			return err
 		}
 	}
@@ -253,7 +258,7 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 }
 
 // put stores one control message, cut if there is no room (put_cmsg in Linux).
-func (c *control) put(kind int32, data []byte) error {
+func (c *control) put(level, kind int32, data []byte) error {
 	if c.at == 0 || c.left < linux.CmsgHdrSize {
 		c.flags |= linux.MSG_CTRUNC
 		return nil
@@ -264,7 +269,7 @@ func (c *control) put(kind int32, data []byte) error {
 		size = c.left
 	}
 	b := make([]byte, linux.CmsgHdrSize+len(data))
-	h := linux.Cmsghdr{Len: size, Level: linux.SOL_SOCKET, Type: kind}
+	h := linux.Cmsghdr{Len: size, Level: level, Type: kind}
 	h.MarshalBytes(b)
 	copy(b[linux.CmsgHdrSize:], data)
 	if err := c.t.CopyOut(c.at, b[:size]); err != nil {
@@ -306,7 +311,7 @@ func (c *control) putFiles(files []*vfs.File, flags uint32) error {
 	if n == 0 {
 		return nil
 	}
-	return c.put(linux.SCM_RIGHTS, fds)
+	return c.put(linux.SOL_SOCKET, linux.SCM_RIGHTS, fds)
 }
 
 // maxBatch is UIO_MAXIOV: how many messages one sendmmsg takes.

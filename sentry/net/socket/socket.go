@@ -76,6 +76,8 @@ type Message struct {
 	// Creds are what the sender claims, if HasCreds; a receive sets them for SO_PASSCRED.
 	Creds    Creds
 	HasCreds bool
+	// Control are further control messages of a receive.
+	Control []ControlMessage
 	// Stamp is when a received message was sent, in nanoseconds since 1970; 0 if unknown.
 	Stamp int64
 	// Out are flags for msg_flags: MSG_TRUNC, MSG_EOR, ...

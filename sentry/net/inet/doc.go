@@ -1,0 +1,22 @@
+// Package inet implements sockets of AF_INET and AF_INET6 (ip(7), tcp(7), udp(7)) on the loopback
+// interface: whoever talks to 127.0.0.0/8 or ::1 talks to another socket of the sandbox.
+//
+//	Stack    the ports of a network
+//	TCP      a stream socket: a listener, or one end of two pipes of bytes
+//	UDP      a datagram socket
+//	stream   the bytes on their way in one direction of a connection
+//
+// There are no packets: a connection is a pair of sockets that know each other, as unix sockets
+// do. What guests can see of TCP beyond bytes - when connect(2) reports, what a reset does, how an
+// end polls - is as on Linux.
+//
+// Lock order:
+//
+//	TCP.mu (of a listener before that of its client before that of its new end)
+//	  Stack.mu
+//	  stream.mu
+//	    guest memory
+//	UDP.mu
+//	  Stack.mu
+//	wait queues are notified without these locks
+package inet

@@ -1,0 +1,351 @@
+package inet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+	"net/netip"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/net/socket"
+)
+
+// options are the options below SOL_SOCKET. Guarded by the socket's mu.
+type options struct {
+	v6only             bool
+	recvErr            bool // IP_RECVERR: unconnected sockets hear of closed ports
+	pktInfo4, pktInfo6 bool
+	congestion         string // TCP_CONGESTION if set
+	ints               map[option]int32
+}
+
+func (o *options) clone() options {
+	n := *o
+	n.ints = maps.Clone(o.ints)
+	return n
+}
+
+type option struct{ level, name int32 }
+
+// spec is an option that is an integer: its value at first and what it may be set to.
+type spec struct {
+	value, low, high int32
+	flag             bool // reads back as 0 or 1
+}
+
+const many = 1<<31 - 1
+
+// intOptions are the options that are kept and told, and that change nothing on a loopback.
+var intOptions = map[option]spec{
+	{linux.SOL_TCP, linux.TCP_NODELAY}:              {flag: true},
+	{linux.SOL_TCP, linux.TCP_CORK}:                 {flag: true},
+	{linux.SOL_TCP, linux.TCP_KEEPIDLE}:             {value: 7200, low: 1, high: 32767},
+	{linux.SOL_TCP, linux.TCP_KEEPINTVL}:            {value: 75, low: 1, high: 32767},
+	{linux.SOL_TCP, linux.TCP_KEEPCNT}:              {value: 9, low: 1, high: 127},
+	{linux.SOL_TCP, linux.TCP_SYNCNT}:               {value: 6, low: 1, high: 127},
+	{linux.SOL_TCP, linux.TCP_LINGER2}:              {value: 60, low: -1, high: many},
+	{linux.SOL_TCP, linux.TCP_DEFER_ACCEPT}:         {low: 0, high: many},
+	{linux.SOL_TCP, linux.TCP_WINDOW_CLAMP}:         {low: 0, high: many},
+	{linux.SOL_TCP, linux.TCP_QUICKACK}:             {value: 1, flag: true},
+	{linux.SOL_TCP, linux.TCP_USER_TIMEOUT}:         {low: 0, high: many},
+	{linux.SOL_TCP, linux.TCP_NOTSENT_LOWAT}:        {value: -1, low: -1, high: many},
+	{linux.SOL_TCP, linux.TCP_THIN_LINEAR_TIMEOUTS}: {flag: true},
+	{linux.SOL_TCP, linux.TCP_MAXSEG}:               {value: 536, low: 88, high: 32767},
+
+	{linux.SOL_IP, linux.IP_TOS}:                  {low: 0, high: 255},
+	{linux.SOL_IP, linux.IP_TTL}:                  {value: 64, low: 1, high: 255},
+	{linux.SOL_IP, linux.IP_MTU_DISCOVER}:         {value: 1, low: 0, high: 5},
+	{linux.SOL_IP, linux.IP_RECVTTL}:              {flag: true},
+	{linux.SOL_IP, linux.IP_RECVTOS}:              {flag: true},
+	{linux.SOL_IP, linux.IP_FREEBIND}:             {flag: true},
+	{linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT}: {flag: true},
+	{linux.SOL_IP, linux.IP_MULTICAST_TTL}:        {value: 1, low: 0, high: 255},
+	{linux.SOL_IP, linux.IP_MULTICAST_LOOP}:       {value: 1, flag: true},
+	{linux.SOL_IP, linux.IP_MULTICAST_ALL}:        {value: 1, flag: true},
+
+	{linux.SOL_IPV6, linux.IPV6_UNICAST_HOPS}:   {value: 64, low: 0, high: 255},
+	{linux.SOL_IPV6, linux.IPV6_MULTICAST_HOPS}: {value: 1, low: 0, high: 255},
+	{linux.SOL_IPV6, linux.IPV6_MULTICAST_LOOP}: {value: 1, flag: true},
+	{linux.SOL_IPV6, linux.IPV6_MULTICAST_ALL}:  {value: 1, flag: true},
+	{linux.SOL_IPV6, linux.IPV6_MTU_DISCOVER}:   {value: 1, low: 0, high: 5},
+	{linux.SOL_IPV6, linux.IPV6_TCLASS}:         {low: -1, high: 255},
+	{linux.SOL_IPV6, linux.IPV6_RECVTCLASS}:     {flag: true},
+	{linux.SOL_IPV6, linux.IPV6_RECVHOPLIMIT}:   {flag: true},
+	{linux.SOL_IPV6, linux.IPV6_DONTFRAG}:       {flag: true},
+	{linux.SOL_IPV6, linux.IPV6_FREEBIND}:       {flag: true},
+}
+
+// owns reports whether sockets of a family and type have options of a level; Linux lets IPv6
+// sockets set those of IPv4.
+func owns(family int32, tcp bool, level int32) bool {
+	switch level {
+	case linux.SOL_TCP:
+		return tcp
+	case linux.SOL_IP:
+		return true
+	case linux.SOL_IPV6:
+		return family == linux.AF_INET6
+	}
+	return false
+}
+
+// set sets an option. bound says that the socket has a name.
+func (o *options) set(family int32, tcp bool, level, name int32, value []byte, bound bool) error {
+	if !owns(family, tcp, level) {
+		if level == linux.SOL_IPV6 || level == linux.SOL_UDP {
+			return errno.ENOPROTOOPT
+		}
+		return errno.ENOPROTOOPT
+	}
+	key := option{level, name}
+	switch key {
+	case option{linux.SOL_TCP, linux.TCP_CONGESTION}:
+		switch s := string(bytes.TrimRight(value, "\x00")); s {
+		case "cubic", "reno":
+			o.congestion = s
+			return nil
+		case "":
+			return errno.EINVAL
+		}
+		return errno.ENOENT
+	case option{linux.SOL_IP, linux.IP_ADD_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_ADD_MEMBERSHIP}:
+		return errno.ENODEV // no interface takes part in multicast
+	case option{linux.SOL_IP, linux.IP_DROP_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_DROP_MEMBERSHIP}:
+		return errno.EADDRNOTAVAIL
+	}
+	var v int32
+	switch {
+	case len(value) >= 4:
+		v = int32(binary.LittleEndian.Uint32(value))
+	case len(value) >= 1 && level == linux.SOL_IP:
+		v = int32(value[0])
+	default:
+		return errno.EINVAL
+	}
+	switch key {
+	case option{linux.SOL_IPV6, linux.IPV6_V6ONLY}:
+		if bound {
+			return errno.EINVAL
+		}
+		o.v6only = v != 0
+		return nil
+	case option{linux.SOL_IP, linux.IP_RECVERR}, option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
+		o.recvErr = v != 0
+		return nil
+	case option{linux.SOL_IP, linux.IP_PKTINFO}:
+		o.pktInfo4 = v != 0
+		return nil
+	case option{linux.SOL_IPV6, linux.IPV6_RECVPKTINFO}:
+		o.pktInfo6 = v != 0
+		return nil
+	}
+	s, ok := intOptions[key]
+	if !ok {
+		return errno.ENOPROTOOPT
+	}
+	switch {
+	case s.flag:
+		v = flag(v != 0)
+	case v == -1 && (level == linux.SOL_IP || level == linux.SOL_IPV6) && s.low >= 0:
+		v = s.value // back to the default
+	case v < s.low || v > s.high:
+		return errno.EINVAL
+	}
+	if o.ints == nil {
+		o.ints = make(map[option]int32)
+	}
+	o.ints[key] = v
+	return nil
+}
+
+// get returns an option.
+func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error) {
+	if !owns(family, tcp, level) {
+		return nil, errno.ENOPROTOOPT
+	}
+	key := option{level, name}
+	switch key {
+	case option{linux.SOL_TCP, linux.TCP_CONGESTION}:
+		v := make([]byte, 16)
+		copy(v, "cubic")
+		if o.congestion != "" {
+			clear(v)
+			copy(v, o.congestion)
+		}
+		return v, nil
+	case option{linux.SOL_IPV6, linux.IPV6_V6ONLY}:
+		return socket.Int(flag(o.v6only)), nil
+	case option{linux.SOL_IP, linux.IP_RECVERR}, option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
+		return socket.Int(flag(o.recvErr)), nil
+	case option{linux.SOL_IP, linux.IP_PKTINFO}:
+		return socket.Int(flag(o.pktInfo4)), nil
+	case option{linux.SOL_IPV6, linux.IPV6_RECVPKTINFO}:
+		return socket.Int(flag(o.pktInfo6)), nil
+	}
+	if v, ok := o.ints[key]; ok {
+		return socket.Int(v), nil
+	}
+	if s, ok := intOptions[key]; ok {
+		return socket.Int(s.value), nil
+	}
+	return nil, errno.ENOPROTOOPT
+}
+
+func flag(b bool) int32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// loIndex is the index of the loopback interface.
+const loIndex = 1
+
+// pktInfo returns the control messages that tell where a datagram went.
+func (o *options) pktInfo(to netip.Addr) []socket.ControlMessage {
+	var out []socket.ControlMessage
+	if o.pktInfo4 && to.Is4() {
+		b := binary.LittleEndian.AppendUint32(nil, loIndex)
+		ip := to.As4()
+		b = append(append(b, ip[:]...), ip[:]...)
+		out = append(out, socket.ControlMessage{Level: linux.SOL_IP, Type: linux.IP_PKTINFO, Data: b})
+	}
+	if o.pktInfo6 {
+		ip := to.As16()
+		b := binary.LittleEndian.AppendUint32(append([]byte(nil), ip[:]...), loIndex)
+		out = append(out, socket.ControlMessage{Level: linux.SOL_IPV6, Type: linux.IPV6_PKTINFO, Data: b})
+	}
+	return out
+}
+
+// commonOption answers the options of SOL_SOCKET that all inet sockets have beside Base's.
+func commonOption(b *socket.Base, s socket.Socket, name int32, accepts bool) ([]byte, error) {
+	switch name {
+	case linux.SO_ACCEPTCONN:
+		return socket.Int(flag(accepts)), nil
+	case linux.SO_PEERCRED:
+		v := make([]byte, 12)
+		u := linux.Ucred{PID: 0, UID: ^uint32(0), GID: ^uint32(0)}
+		u.MarshalBytes(v)
+		return v, nil
+	case linux.SO_BINDTODEVICE:
+		return nil, nil
+	case linux.SO_MAX_PACING_RATE:
+		return socket.Int(-1), nil
+	case linux.SO_PEEK_OFF:
+		return nil, errno.EOPNOTSUPP
+	}
+	return b.Option(s, name)
+}
+
+// setCommonOption sets the same.
+func setCommonOption(c socket.Caller, b *socket.Base, name int32, value []byte) error {
+	switch name {
+	case linux.SO_BINDTODEVICE:
+		if s := string(bytes.TrimRight(value, "\x00")); s != "" && s != "lo" {
+			return errno.ENODEV
+		}
+		return nil
+	case linux.SO_ZEROCOPY, linux.SO_PEEK_OFF:
+		return errno.EOPNOTSUPP
+	}
+	return b.SetOption(c, name, value)
+}
+
+// SetOption implements socket.Socket.
+func (t *TCP) SetOption(c socket.Caller, level, name int32, value []byte) error {
+	if level == linux.SOL_SOCKET {
+		err := setCommonOption(c, &t.Base, name, value)
+		if err == nil {
+			t.mu.Lock()
+			if b := t.binding; b != nil {
+				o := t.Options()
+				t.st.change(b, func(b *binding) { b.reuseAddr, b.reusePort = o.ReuseAddr, o.ReusePort })
+			}
+			t.mu.Unlock()
+		}
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.opts.set(t.family, true, level, name, value, t.binding != nil)
+}
+
+// Option implements socket.Socket.
+func (t *TCP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) {
+	t.mu.Lock()
+	st := t.state
+	if level != linux.SOL_SOCKET {
+		defer t.mu.Unlock()
+		if level == linux.SOL_TCP && name == linux.TCP_INFO {
+			return t.infoLocked(), nil
+		}
+		return t.opts.get(t.family, true, level, name)
+	}
+	t.mu.Unlock()
+	return commonOption(&t.Base, t, name, st == listening)
+}
+
+// tcpState is the state of the socket as TCP_INFO and /proc/net/tcp tell it. Preconditions: mu.
+func (t *TCP) tcpStateLocked() byte {
+	switch t.state {
+	case listening:
+		return linux.TCP_LISTEN
+	case connecting:
+		return linux.TCP_SYN_SENT
+	case connected:
+		if t.done {
+			return linux.TCP_CLOSE
+		}
+		_, fin, _ := t.in.state()
+		sent := t.shut&shutSend != 0
+		switch {
+		case fin && sent:
+			return linux.TCP_LAST_ACK
+		case fin:
+			return linux.TCP_CLOSE_WAIT
+		case sent:
+			return linux.TCP_FIN_WAIT2
+		}
+		return linux.TCP_ESTABLISHED
+	}
+	return linux.TCP_CLOSE
+}
+
+// infoLocked is struct tcp_info (linux/tcp.h), of which only what a loopback knows is filled in.
+func (t *TCP) infoLocked() []byte {
+	b := make([]byte, 232)
+	b[0] = t.tcpStateLocked()
+	binary.LittleEndian.PutUint32(b[8:], 200000) // rto in microseconds
+	binary.LittleEndian.PutUint32(b[16:], 32768) // snd_mss
+	binary.LittleEndian.PutUint32(b[20:], 32768) // rcv_mss
+	binary.LittleEndian.PutUint32(b[68:], 20)    // rtt in microseconds
+	binary.LittleEndian.PutUint32(b[72:], 10)    // rttvar
+	binary.LittleEndian.PutUint32(b[80:], 10)    // snd_cwnd
+	if t.state == listening {
+		binary.LittleEndian.PutUint32(b[24:], uint32(len(t.pending))) // unacked: what waits
+		binary.LittleEndian.PutUint32(b[28:], uint32(t.backlog))      // sacked: the most
+	}
+	return b
+}
+
+// SetOption implements socket.Socket.
+func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error {
+	if level == linux.SOL_SOCKET {
+		return setCommonOption(c, &u.Base, name, value)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.opts.set(u.family, false, level, name, value, u.binding != nil)
+}
+
+// Option implements socket.Socket.
+func (u *UDP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) {
+	if level == linux.SOL_SOCKET {
+		return commonOption(&u.Base, u, name, false)
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.opts.get(u.family, false, level, name)
+}

@@ -1,0 +1,230 @@
+package inet
+
+import (
+	"net/netip"
+	"sync"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/vfs"
+)
+
+// Ports that connect and bind choose from (net.ipv4.ip_local_port_range), and the first that needs no
+// privilege.
+const (
+	firstEphemeral  = 32768
+	lastEphemeral   = 60999
+	firstUnreserved = 1024
+)
+
+// Stack is the loopback network of one network namespace.
+type Stack struct {
+	mu  sync.Mutex
+	tcp ports
+	udp ports
+	// next is where the search for a free port goes on.
+	next uint16
+	tcps map[*TCP]struct{} // all sockets, for /proc/net
+	udps map[*UDP]struct{}
+}
+
+// ports are the sockets bound to each port of a protocol.
+type ports map[uint16][]*binding
+
+// binding is a socket's hold on a port. Guarded by Stack.mu.
+type binding struct {
+	addr      netip.Addr
+	port      uint16
+	v6only    bool
+	reuseAddr bool
+	reusePort bool
+	listening bool
+	connected bool // to remote: matches that alone
+	remote    netip.AddrPort
+	uid       creds.UID
+	tcp       *TCP // or
+	udp       *UDP
+}
+
+// NewStack returns a network without sockets.
+func NewStack() *Stack {
+	return &Stack{
+		tcp: make(ports), udp: make(ports), next: firstEphemeral,
+		tcps: make(map[*TCP]struct{}), udps: make(map[*UDP]struct{}),
+	}
+}
+
+// New returns a socket for socket(2); EPROTONOSUPPORT, ESOCKTNOSUPPORT or EPERM for what there is not.
+func (st *Stack) New(c vfs.Caller, family, typ, protocol int32) (socket.Socket, error) {
+	switch typ {
+	case linux.SOCK_STREAM:
+		if protocol != 0 && protocol != linux.IPPROTO_TCP {
+			return nil, errno.EPROTONOSUPPORT
+		}
+		return st.newTCP(family), nil
+	case linux.SOCK_DGRAM:
+		switch protocol {
+		case 0, linux.IPPROTO_UDP:
+			return st.newUDP(c, family), nil
+		case linux.IPPROTO_ICMP, linux.IPPROTO_ICMPV6:
+			return nil, errno.EACCES // ping_group_range is empty
+		}
+		return nil, errno.EPROTONOSUPPORT
+	case linux.SOCK_RAW:
+		if !c.Creds().Has(linux.CAP_NET_RAW) {
+			return nil, errno.EPERM
+		}
+		return nil, errno.EPROTONOSUPPORT
+	}
+	return nil, errno.ESOCKTNOSUPPORT
+}
+
+// overlaps reports whether two bindings of one port could receive the same thing.
+func (b *binding) overlaps(o *binding) bool {
+	if b.addr == o.addr {
+		return true
+	}
+	covers := func(x, y *binding) bool { // x is a wildcard that y falls under
+		switch {
+		case x.addr == any4:
+			return y.addr.Is4() || y.addr == any6 && !y.v6only
+		case x.addr == any6:
+			return y.addr.Is6() || !x.v6only
+		}
+		return false
+	}
+	return covers(b, o) || covers(o, b)
+}
+
+// mayShare reports whether two overlapping bindings may have one port.
+func (b *binding) mayShare(o *binding, tcp bool) bool {
+	if b.reusePort && o.reusePort && b.uid == o.uid {
+		return true
+	}
+	return b.reuseAddr && o.reuseAddr && !(tcp && (b.listening || o.listening))
+}
+
+// bind gives b its port, or one that is free if that is 0. EADDRINUSE, EACCES for a reserved port.
+func (st *Stack) bind(c vfs.Caller, p ports, b *binding) error {
+	if b.port != 0 && b.port < firstUnreserved && !c.Creds().Has(linux.CAP_NET_BIND_SERVICE) {
+		return errno.EACCES
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if b.port == 0 {
+		return st.bindFreeLocked(p, b)
+	}
+	for _, o := range p[b.port] {
+		if b.overlaps(o) && !b.mayShare(o, b.tcp != nil) {
+			return errno.EADDRINUSE
+		}
+	}
+	p[b.port] = append(p[b.port], b)
+	return nil
+}
+
+// bindFree gives b a port that nobody else has.
+func (st *Stack) bindFree(p ports, b *binding) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.bindFreeLocked(p, b)
+}
+
+func (st *Stack) bindFreeLocked(p ports, b *binding) error {
+	for range lastEphemeral - firstEphemeral + 1 {
+		if st.next++; st.next > lastEphemeral {
+			st.next = firstEphemeral
+		}
+		if len(p[st.next]) == 0 {
+			b.port = st.next
+			p[st.next] = []*binding{b}
+			return nil
+		}
+	}
+	return errno.EADDRINUSE
+}
+
+// unbind gives b's port back.
+func (st *Stack) unbind(p ports, b *binding) {
+	if b == nil {
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	l := p[b.port]
+	for i, o := range l {
+		if o == b {
+			l[i] = l[len(l)-1]
+			l[len(l)-1] = nil
+			l = l[:len(l)-1]
+			break
+		}
+	}
+	if len(l) == 0 {
+		delete(p, b.port)
+	} else {
+		p[b.port] = l
+	}
+}
+
+// change changes a binding in place.
+func (st *Stack) change(b *binding, fn func(*binding)) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	fn(b)
+}
+
+// listen makes b a listener; EADDRINUSE if another one has the port.
+func (st *Stack) listen(b *binding) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	b.listening = true
+	for _, o := range st.tcp[b.port] {
+		if o != b && o.listening && b.overlaps(o) && !b.mayShare(o, true) {
+			b.listening = false
+			return errno.EADDRINUSE
+		}
+	}
+	return nil
+}
+
+// score says how well a binding fits a message from src to dst: 0 not at all.
+func (b *binding) score(src, dst netip.AddrPort) int {
+	s := 1
+	switch {
+	case b.addr == dst.Addr():
+		s = 3
+	case b.addr == any4 && dst.Addr().Is4():
+		s = 2
+	case b.addr == any6 && (dst.Addr().Is6() || !b.v6only):
+	default:
+		return 0
+	}
+	if b.connected {
+		if b.remote != src {
+			return 0
+		}
+		s += 4
+	}
+	return s
+}
+
+// find returns the binding that receives what src sends to dst, nil if there is none. For TCP
+// only listeners count.
+func (st *Stack) find(p ports, src, dst netip.AddrPort) *binding {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var best *binding
+	most := 0
+	for _, b := range p[dst.Port()] {
+		if b.tcp != nil && !b.listening {
+			continue
+		}
+		if s := b.score(src, dst); s > most {
+			best, most = b, s
+		}
+	}
+	return best
+}

@@ -1,0 +1,161 @@
+package inet
+
+import (
+	"sync"
+
+	"ringfence/abi/errno"
+	"ringfence/sentry/usermem"
+)
+
+// chunkSize is the unit in which a stream holds bytes.
+const chunkSize = 32 << 10
+
+// chunk is a piece of a stream: b[r:w] is unread.
+type chunk struct {
+	next *chunk
+	r, w int
+	b    [chunkSize]byte
+}
+
+var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
+
+// stream is one direction of a connection.
+type stream struct {
+	mu         sync.Mutex
+	head, tail *chunk
+	size       int
+	limit      int  // most bytes on the way
+	fin        bool // the writer is done
+	gone       bool // nobody reads any more: what is written meets a reset
+}
+
+// write adds bytes and returns how many. EAGAIN if there is no room for more, EPIPE if nobody reads.
+func (s *stream) write(src *usermem.Sequence) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	done := 0
+	for src.Len() > 0 {
+		if s.gone {
+			return done, errno.EPIPE
+		}
+		room := s.limit - s.size
+		if room <= 0 {
+			return done, errno.EAGAIN
+		}
+		c := s.tail
+		if c == nil || c.w == chunkSize {
+			n := chunkPool.Get().(*chunk)
+			n.next, n.r, n.w = nil, 0, 0
+			if c == nil {
+				s.head = n
+			} else {
+				c.next = n
+			}
+			s.tail = n
+			c = n
+		}
+		k := int(min(uint64(min(room, chunkSize-c.w)), src.Len()))
+		n, err := src.CopyIn(c.b[c.w : c.w+k])
+		c.w += n
+		s.size += n
+		done += n
+		if n < k {
+			s.trimLocked()
+			if err == nil {
+				err = errno.EFAULT
+			}
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// trimLocked drops empty chunks at the front.
+func (s *stream) trimLocked() {
+	for c := s.head; c != nil && c.r == c.w; c = s.head {
+		s.head = c.next
+		if s.head == nil {
+			s.tail = nil
+		}
+		chunkPool.Put(c)
+	}
+}
+
+// how is what a read does with the bytes.
+type how struct {
+	peek bool // leave them
+	drop bool // forget them (MSG_TRUNC)
+}
+
+// read moves bytes to dst. more says that the stream may yet bring bytes; wake that a writer who
+// had no room has some again.
+func (s *stream) read(dst *usermem.Sequence, h how) (n int, more, wake bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tight := !s.roomyLocked()
+	for c := s.head; c != nil && dst.Len() > 0; {
+		k := int(min(uint64(c.w-c.r), dst.Len()))
+		m := k
+		if h.drop {
+			dst.Skip(uint64(k))
+		} else {
+			m, err = dst.CopyOut(c.b[c.r : c.r+k])
+		}
+		n += m
+		if h.peek {
+			c = c.next
+		} else {
+			c.r += m
+			s.size -= m
+			s.trimLocked()
+			c = s.head
+		}
+		if m < k {
+			if err == nil {
+				err = errno.EFAULT
+			}
+			break
+		}
+	}
+	return n, !s.fin && !s.gone, tight && s.roomyLocked(), err
+}
+
+// roomyLocked reports whether a writer polls as writable: a third of the limit is free.
+func (s *stream) roomyLocked() bool { return s.size <= s.limit/3*2 }
+
+// length returns how many bytes wait to be read.
+func (s *stream) length() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size
+}
+
+// finish says that the writer is done.
+func (s *stream) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fin = true
+}
+
+// abandon says that nobody reads any more and drops what is there. It reports whether that was
+// something.
+func (s *stream) abandon() (unread bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	unread = s.size > 0
+	for c := s.head; c != nil; {
+		next := c.next
+		chunkPool.Put(c)
+		c = next
+	}
+	s.head, s.tail, s.size = nil, nil, 0
+	return unread
+}
+
+// state is what poll(2) wants to know.
+func (s *stream) state() (readable, fin, roomy bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size > 0, s.fin, s.roomyLocked()
+}

@@ -1,0 +1,538 @@
+package inet
+
+import (
+	"net/netip"
+	"sync"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/vfs"
+)
+
+// state is how far a TCP socket is connected.
+type state uint8
+
+const (
+	closed state = iota
+	listening
+	connecting // waits for room in a listener's backlog
+	connected
+)
+
+// Directions of a shutdown, as bits.
+const (
+	shutRecv = 1
+	shutSend = 2
+	shutBoth = 3
+)
+
+// Sizes of buffers that TCP sockets begin with (net.ipv4.tcp_wmem, tcp_rmem), and what a direction of
+// a connection holds whose ends did not set any: Linux lets it grow further.
+const (
+	tcpSndBuf    = 16384
+	tcpRcvBuf    = 131072
+	streamBuffer = 512 << 10
+)
+
+// TCP is a stream socket.
+type TCP struct {
+	socket.Base
+	st     *Stack
+	family int32
+
+	mu            sync.Mutex
+	opts          options
+	state         state
+	shut          uint8
+	dead          bool // closed by its owner
+	done          bool // ended by a reset or a refusal; polls as such
+	told          bool // connect(2) has reported the connection
+	binding       *binding
+	local, remote netip.AddrPort
+	peer          *TCP
+	in, out       *stream
+
+	// Of a listener.
+	backlog int
+	pending []*TCP // connections that wait to be accepted
+	syns    []*TCP // clients that wait for room there
+	waitsAt *TCP   // of a connecting client: the listener
+}
+
+func (st *Stack) newTCP(family int32) *TCP {
+	t := &TCP{st: st, family: family}
+	t.Init()
+	t.Update(func(o *socket.Options) { o.SndBuf, o.RcvBuf = tcpSndBuf, tcpRcvBuf })
+	st.mu.Lock()
+	st.tcps[t] = struct{}{}
+	st.mu.Unlock()
+	return t
+}
+
+// Kind implements socket.Socket.
+func (t *TCP) Kind() (family, typ, protocol int32) {
+	return t.family, linux.SOCK_STREAM, linux.IPPROTO_TCP
+}
+
+// Conditions that waiters are told of.
+const (
+	readable = wait.In | wait.RdNorm
+	writable = wait.Out | wait.WrNorm
+	changed  = readable | writable | wait.RdHup | wait.Hup | wait.Err
+)
+
+// bindArgs checks an address to bind to.
+func bindArgs(family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
+	f, err := familyOf(addr)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	var a netip.AddrPort
+	switch {
+	case family == linux.AF_INET && f == linux.AF_UNSPEC && len(addr) >= sizeInet:
+		// Linux takes AF_UNSPEC for AF_INET with the wildcard address.
+		fixed := append([]byte{linux.AF_INET, 0}, addr[2:]...)
+		if a, err = parse(family, fixed); err == nil && a.Addr() != any4 {
+			err = errno.EAFNOSUPPORT
+		}
+	case family == linux.AF_INET6 && f != linux.AF_INET6:
+		if len(addr) < minInet6 {
+			return a, errno.EINVAL
+		}
+		return a, errno.EAFNOSUPPORT
+	default:
+		a, err = parse(family, addr)
+	}
+	if err != nil {
+		return a, err
+	}
+	if family == linux.AF_INET6 && a.Addr().Is4() && v6only {
+		return a, errno.EINVAL
+	}
+	if ip := a.Addr(); ip != any4 && ip != any6 && !local(ip) {
+		return a, errno.EADDRNOTAVAIL
+	}
+	return a, nil
+}
+
+// newBinding returns what the socket would hold of a port.
+func (t *TCP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
+	o := t.Options()
+	return &binding{
+		addr: a.Addr(), port: a.Port(), v6only: t.opts.v6only, tcp: t,
+		reuseAddr: o.ReuseAddr, reusePort: o.ReusePort, uid: c.Creds().EUID,
+	}
+}
+
+// Bind implements socket.Socket.
+func (t *TCP) Bind(c socket.Caller, addr []byte) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a, err := bindArgs(t.family, addr, t.opts.v6only)
+	if err != nil {
+		return err
+	}
+	if t.binding != nil || t.state != closed {
+		return errno.EINVAL
+	}
+	b := t.newBinding(c, a)
+	if err := t.st.bind(c, t.st.tcp, b); err != nil {
+		return err
+	}
+	t.binding = b
+	t.local = netip.AddrPortFrom(b.addr, b.port)
+	return nil
+}
+
+// Listen implements socket.Socket. An unbound socket gets a port.
+func (t *TCP) Listen(c socket.Caller, backlog int32) error {
+	if backlog < 0 || backlog > linux.SOMAXCONN {
+		backlog = linux.SOMAXCONN
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch t.state {
+	case listening:
+		t.backlog = int(backlog)
+		return nil
+	case closed:
+	default:
+		return errno.EINVAL
+	}
+	if t.binding == nil {
+		b := t.newBinding(c, netip.AddrPortFrom(wildcard(t.family), 0))
+		if err := t.st.bindFree(t.st.tcp, b); err != nil {
+			return err
+		}
+		t.binding = b
+		t.local = netip.AddrPortFrom(b.addr, b.port)
+	}
+	o := t.Options()
+	t.st.change(t.binding, func(b *binding) { b.reuseAddr, b.reusePort = o.ReuseAddr, o.ReusePort })
+	if err := t.st.listen(t.binding); err != nil {
+		return err
+	}
+	t.state, t.backlog, t.done = listening, int(backlog), false
+	return nil
+}
+
+// Connect implements socket.Socket. As on Linux, a socket that does not wait gets EINPROGRESS even
+// though all is decided by then.
+func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
+	f, err := familyOf(addr)
+	if err != nil {
+		return err
+	}
+	if f == linux.AF_UNSPEC {
+		return t.disconnect()
+	}
+	nonblock := flags&linux.O_NONBLOCK != 0
+	t.mu.Lock()
+	switch t.state {
+	case listening:
+		t.mu.Unlock()
+		return errno.EISCONN
+	case connected:
+		defer t.mu.Unlock()
+		if t.told {
+			return errno.EISCONN
+		}
+		t.told = true
+		return nil
+	case connecting:
+		defer t.mu.Unlock()
+		if nonblock {
+			return errno.EALREADY
+		}
+		return errno.EAGAIN
+	}
+	if t.done && !t.told {
+		// The attempt under way has failed meanwhile.
+		t.told = true
+		t.mu.Unlock()
+		if err := t.TakeError(); err != nil {
+			return err
+		}
+		return errno.ECONNABORTED
+	}
+	a, err := parse(t.family, addr)
+	if err == nil && t.family == linux.AF_INET6 && a.Addr().Is4() && t.opts.v6only {
+		err = errno.ENETUNREACH
+	}
+	if err != nil {
+		t.mu.Unlock()
+		return err
+	}
+	dst, src, err := route(a.Addr())
+	if err != nil {
+		t.mu.Unlock()
+		return err
+	}
+	if t.binding == nil {
+		b := t.newBinding(c, netip.AddrPortFrom(src, 0))
+		if err := t.st.bindFree(t.st.tcp, b); err != nil {
+			t.mu.Unlock()
+			return errno.EADDRNOTAVAIL
+		}
+		t.binding = b
+	}
+	if ip := t.binding.addr; ip != any4 && ip != any6 {
+		src = ip
+	}
+	t.local = netip.AddrPortFrom(src, t.binding.port)
+	t.remote = netip.AddrPortFrom(dst, a.Port())
+	t.done, t.told, t.shut = false, false, 0
+	t.state = connecting
+	remote, from := t.remote, t.local
+	t.mu.Unlock()
+
+	b := t.st.find(t.st.tcp, from, remote)
+	if b == nil || !b.tcp.admit(t) {
+		t.refused()
+		if nonblock {
+			return errno.EINPROGRESS
+		}
+		t.mu.Lock()
+		t.told = true
+		t.mu.Unlock()
+		return t.TakeError()
+	}
+	if nonblock {
+		return errno.EINPROGRESS
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state == connecting {
+		return errno.EAGAIN
+	}
+	t.told = true
+	return nil
+}
+
+// refused ends an attempt to connect.
+func (t *TCP) refused() {
+	t.SetError(errno.ECONNREFUSED)
+	t.mu.Lock()
+	t.state, t.done, t.told, t.waitsAt = closed, true, false, nil
+	t.mu.Unlock()
+	t.Queue.Notify(changed)
+}
+
+// admit takes a client in, or lets it wait for room; false if l does not listen any more.
+func (l *TCP) admit(client *TCP) bool {
+	l.mu.Lock()
+	if l.state != listening {
+		l.mu.Unlock()
+		return false
+	}
+	if len(l.pending) > l.backlog {
+		l.syns = append(l.syns, client)
+		client.mu.Lock()
+		client.waitsAt = l
+		client.mu.Unlock()
+		l.mu.Unlock()
+		return true
+	}
+	ok := l.establishLocked(client)
+	l.mu.Unlock()
+	if ok {
+		client.Queue.Notify(writable)
+		l.Queue.Notify(readable)
+	}
+	return true
+}
+
+// establishLocked connects a client to a new end of l's; false if the client has given up.
+// Preconditions: l.mu.
+func (l *TCP) establishLocked(client *TCP) bool {
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	if client.state != connecting {
+		return false
+	}
+	e := l.st.newTCP(l.family)
+	lo, co := l.Options(), client.Options()
+	e.Update(func(o *socket.Options) { *o = lo; o.PeekOff = -1 })
+	e.opts = l.opts.clone()
+	e.in = &stream{limit: streamLimit(lo.RcvBuf, co.SndBuf)}
+	e.out = &stream{limit: streamLimit(co.RcvBuf, lo.SndBuf)}
+	e.state, e.told, e.peer = connected, true, client
+	e.local, e.remote = client.remote, client.local
+	e.binding = &binding{
+		addr: e.local.Addr(), port: e.local.Port(), tcp: e, connected: true, remote: e.remote,
+		reuseAddr: lo.ReuseAddr, reusePort: lo.ReusePort, uid: l.binding.uid,
+	}
+	l.st.mu.Lock()
+	l.st.tcp[e.binding.port] = append(l.st.tcp[e.binding.port], e.binding)
+	l.st.mu.Unlock()
+	client.in, client.out = e.out, e.in
+	client.state, client.peer, client.waitsAt = connected, e, nil
+	l.pending = append(l.pending, e)
+	return true
+}
+
+// streamLimit is how much a direction holds, given the buffers of its ends.
+func streamLimit(rcvBuf, sndBuf int32) int {
+	if rcvBuf == tcpRcvBuf && sndBuf == tcpSndBuf {
+		return streamBuffer
+	}
+	return int(rcvBuf) + int(sndBuf)
+}
+
+// Accept implements socket.Socket.
+func (t *TCP) Accept(socket.Caller, bool) (socket.Socket, error) {
+	t.mu.Lock()
+	if t.state != listening {
+		t.mu.Unlock()
+		return nil, errno.EINVAL
+	}
+	if len(t.pending) == 0 {
+		t.mu.Unlock()
+		return nil, errno.EAGAIN
+	}
+	e := t.pending[0]
+	t.pending[0] = nil
+	if t.pending = t.pending[1:]; len(t.pending) == 0 {
+		t.pending = nil
+	}
+	var let *TCP
+	for let == nil && len(t.syns) > 0 {
+		client := t.syns[0]
+		t.syns = t.syns[1:]
+		if t.establishLocked(client) {
+			let = client
+		}
+	}
+	t.mu.Unlock()
+	if let != nil {
+		let.Queue.Notify(writable)
+		t.Queue.Notify(readable)
+	}
+	return e, nil
+}
+
+// LocalName implements socket.Socket.
+func (t *TCP) LocalName() ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	a := t.local
+	if !a.IsValid() {
+		a = netip.AddrPortFrom(wildcard(t.family), 0)
+	}
+	return encode(t.family, a), nil
+}
+
+// PeerName implements socket.Socket.
+func (t *TCP) PeerName() ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.state != connected || t.done {
+		return nil, errno.ENOTCONN
+	}
+	return encode(t.family, t.remote), nil
+}
+
+// Shutdown implements socket.Socket.
+func (t *TCP) Shutdown(h int32) error {
+	if h < linux.SHUT_RD || h > linux.SHUT_RDWR {
+		return errno.EINVAL
+	}
+	bits := uint8(h + 1)
+	t.mu.Lock()
+	switch {
+	case t.state == listening:
+		if bits&shutRecv == 0 {
+			t.mu.Unlock()
+			return nil
+		}
+		// Linux: the socket stops listening and keeps its port.
+		pending, syns := t.stopListeningLocked()
+		t.mu.Unlock()
+		endAll(pending, syns)
+		t.Queue.Notify(changed)
+		return nil
+	case t.state != connected || t.done:
+		t.mu.Unlock()
+		return errno.ENOTCONN
+	}
+	t.shut |= bits
+	peer, out := t.peer, t.out
+	t.mu.Unlock()
+	if bits&shutSend != 0 {
+		out.finish()
+		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)
+	}
+	t.Queue.Notify(changed)
+	return nil
+}
+
+func (t *TCP) stopListeningLocked() (pending, syns []*TCP) {
+	pending, syns = t.pending, t.syns
+	t.pending, t.syns, t.state = nil, nil, closed
+	b := t.binding
+	t.st.change(b, func(b *binding) { b.listening = false })
+	return pending, syns
+}
+
+// endAll resets connections that nobody accepted and refuses those that waited to be.
+func endAll(pending, syns []*TCP) {
+	for _, e := range pending {
+		e.abort()
+		e.Close()
+	}
+	for _, s := range syns {
+		s.mu.Lock()
+		waits := s.state == connecting
+		s.mu.Unlock()
+		if waits {
+			s.refused()
+		}
+	}
+}
+
+// disconnect is connect(2) with AF_UNSPEC.
+func (t *TCP) disconnect() error {
+	t.mu.Lock()
+	if t.state == listening {
+		pending, syns := t.stopListeningLocked()
+		t.mu.Unlock()
+		endAll(pending, syns)
+		t.Queue.Notify(changed)
+		return nil
+	}
+	t.mu.Unlock()
+	t.abort()
+	t.mu.Lock()
+	b := t.binding
+	t.binding = nil
+	t.state, t.done, t.told, t.shut = closed, false, false, 0
+	t.local, t.remote, t.peer, t.in, t.out = netip.AddrPort{}, netip.AddrPort{}, nil, nil, nil
+	t.mu.Unlock()
+	t.st.unbind(t.st.tcp, b)
+	t.TakeError()
+	t.Queue.Notify(changed)
+	return nil
+}
+
+// abort ends a connection with a reset: the peer is told, what is on the way is lost.
+func (t *TCP) abort() {
+	t.mu.Lock()
+	st, peer, in, out := t.state, t.peer, t.in, t.out
+	t.mu.Unlock()
+	if st != connected {
+		return
+	}
+	in.abandon()
+	out.finish()
+	peer.wasReset(errno.ECONNRESET)
+}
+
+// wasReset is what a reset from the peer does; e is ECONNRESET, or EPIPE if the peer was done
+// sending before.
+func (t *TCP) wasReset(e errno.Errno) {
+	t.mu.Lock()
+	if t.done || t.dead {
+		t.mu.Unlock()
+		return
+	}
+	t.done = true
+	t.shut = shutBoth
+	t.mu.Unlock()
+	t.SetError(e)
+	t.Queue.Notify(changed)
+}
+
+// Close implements socket.Socket.
+func (t *TCP) Close() {
+	t.mu.Lock()
+	t.dead = true
+	st, peer, in, out, b := t.state, t.peer, t.in, t.out, t.binding
+	var pending, syns []*TCP
+	if st == listening {
+		pending, syns = t.stopListeningLocked()
+	}
+	t.state, t.binding = closed, nil
+	done := t.done
+	t.mu.Unlock()
+
+	t.st.unbind(t.st.tcp, b)
+	t.st.mu.Lock()
+	delete(t.st.tcps, t)
+	t.st.mu.Unlock()
+	endAll(pending, syns)
+	if st != connected {
+		return
+	}
+	linger := t.Options().Linger
+	unread := in.abandon()
+	out.finish()
+	switch {
+	case done:
+	case unread || linger.Onoff != 0 && linger.Linger == 0:
+		peer.wasReset(errno.ECONNRESET)
+	default:
+		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)
+	}
+}

@@ -1,0 +1,142 @@
+package inet
+
+import (
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/usermem"
+	"ringfence/sentry/vfs"
+)
+
+// Send implements socket.Socket. An address is ignored, as by Linux.
+func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
+	if m.Flags&linux.MSG_OOB != 0 {
+		return 0, errno.EOPNOTSUPP
+	}
+	t.mu.Lock()
+	st, shut, out, peer := t.state, t.shut, t.out, t.peer
+	t.mu.Unlock()
+	switch {
+	case st == connecting:
+		return 0, errno.EAGAIN
+	case st != connected || shut&shutSend != 0 || t.HasError():
+		if err := t.TakeError(); err != nil {
+			return 0, err
+		}
+		if st == connected && shut&shutSend == 0 {
+			break
+		}
+		return 0, errno.EPIPE
+	}
+	n, err := out.write(src)
+	if err == errno.EPIPE {
+		// The peer has closed: what is sent is answered by a reset, which the next call
+		// will meet.
+		n += int(src.Len())
+		src.Skip(src.Len())
+		t.wasReset(errno.EPIPE)
+		return n, nil
+	}
+	if n > 0 {
+		peer.Queue.Notify(readable)
+	}
+	return n, err
+}
+
+// Recv implements socket.Socket.
+func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int, error) {
+	if m.Flags&linux.MSG_ERRQUEUE != 0 {
+		return 0, errno.EAGAIN
+	}
+	if m.Flags&linux.MSG_OOB != 0 {
+		return 0, errno.EINVAL
+	}
+	t.mu.Lock()
+	st, shut, in, peer, done := t.state, t.shut, t.in, t.peer, t.done
+	t.mu.Unlock()
+	switch {
+	case st == connecting:
+		return 0, errno.EAGAIN
+	case st != connected && done:
+		if err := t.TakeError(); err != nil {
+			return 0, err
+		}
+		return 0, nil
+	case st != connected:
+		return 0, errno.ENOTCONN
+	}
+	n, more, wake, err := in.read(dst, how{
+		peek: m.Flags&linux.MSG_PEEK != 0,
+		drop: m.Flags&linux.MSG_TRUNC != 0,
+	})
+	if wake {
+		peer.Queue.Notify(writable)
+	}
+	switch {
+	case err != nil && n > 0:
+		return n, nil
+	case err != nil:
+		return 0, err
+	case n > 0:
+		if more && !done && shut&shutRecv == 0 && dst.Len() > 0 {
+			return n, errno.EAGAIN // for MSG_WAITALL
+		}
+		return n, nil
+	case dst.Len() == 0:
+		return 0, nil
+	case !more:
+		return 0, nil
+	}
+	if err := t.TakeError(); err != nil {
+		return 0, err
+	}
+	if done || shut&shutRecv != 0 {
+		return 0, nil
+	}
+	return 0, errno.EAGAIN
+}
+
+// Readiness implements socket.Socket, as tcp_poll does in Linux.
+func (t *TCP) Readiness() wait.Mask {
+	t.mu.Lock()
+	st, shut, in, out, done, pending := t.state, t.shut, t.in, t.out, t.done, len(t.pending)
+	t.mu.Unlock()
+	var m wait.Mask
+	if st == listening {
+		if pending > 0 {
+			m = readable
+		}
+		return m
+	}
+	if t.HasError() {
+		m |= wait.Err
+	}
+	if st == connecting {
+		return m
+	}
+	var bytes, fin, roomy bool
+	if in != nil && st == connected {
+		bytes, fin, _ = in.state()
+		_, _, roomy = out.state()
+	}
+	if fin {
+		shut |= shutRecv
+	}
+	if done {
+		shut = shutBoth
+	}
+	if shut == shutBoth || st == closed {
+		m |= wait.Hup
+	}
+	if shut&shutRecv != 0 {
+		m |= readable | wait.RdHup
+	}
+	if bytes {
+		m |= readable
+	}
+	if roomy || shut&shutSend != 0 || st == closed {
+		m |= writable
+	}
+	return m
+}

@@ -1,0 +1,353 @@
+package inet
+
+import (
+	"net/netip"
+	"sync"
+
+	"ringfence/abi/errno"
+	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/usermem"
+	"ringfence/sentry/vfs"
+)
+
+// maxDatagram is the most bytes that a datagram over IPv4 holds.
+const maxDatagram = 65535 - 20 - 8
+
+// datagram is one message in a queue.
+type datagram struct {
+	next  *datagram
+	data  []byte
+	from  netip.AddrPort
+	to    netip.Addr
+	stamp int64
+}
+
+// cost is what a datagram takes of SO_RCVBUF, about as much as on Linux.
+func (d *datagram) cost() int { return len(d.data) + 768 }
+
+// UDP is a datagram socket.
+type UDP struct {
+	socket.Base
+	st     *Stack
+	family int32
+
+	recvMu sync.Mutex // serializes readers
+
+	mu         sync.Mutex
+	opts       options
+	binding    *binding
+	local      netip.AddrPort
+	remote     netip.AddrPort // of a connected socket
+	shut       uint8
+	head, tail *datagram
+	used       int // cost of the queue
+	drops      int
+}
+
+func (st *Stack) newUDP(_ vfs.Caller, family int32) *UDP {
+	u := &UDP{st: st, family: family}
+	u.Init()
+	st.mu.Lock()
+	st.udps[u] = struct{}{}
+	st.mu.Unlock()
+	return u
+}
+
+// Kind implements socket.Socket.
+func (u *UDP) Kind() (family, typ, protocol int32) {
+	return u.family, linux.SOCK_DGRAM, linux.IPPROTO_UDP
+}
+
+func (u *UDP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
+	o := u.Options()
+	return &binding{
+		addr: a.Addr(), port: a.Port(), v6only: u.opts.v6only, udp: u,
+		reuseAddr: o.ReuseAddr, reusePort: o.ReusePort, uid: c.Creds().EUID,
+	}
+}
+
+// Bind implements socket.Socket.
+func (u *UDP) Bind(c socket.Caller, addr []byte) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a, err := bindArgs(u.family, addr, u.opts.v6only)
+	if err != nil {
+		return err
+	}
+	if u.binding != nil {
+		return errno.EINVAL
+	}
+	b := u.newBinding(c, a)
+	if err := u.st.bind(c, u.st.udp, b); err != nil {
+		return err
+	}
+	u.binding = b
+	u.local = netip.AddrPortFrom(b.addr, b.port)
+	return nil
+}
+
+// autobindLocked gives the socket a port if it has none. Preconditions: mu.
+func (u *UDP) autobindLocked(c vfs.Caller) error {
+	if u.binding != nil {
+		return nil
+	}
+	b := u.newBinding(c, netip.AddrPortFrom(wildcard(u.family), 0))
+	if err := u.st.bindFree(u.st.udp, b); err != nil {
+		return errno.EAGAIN
+	}
+	u.binding = b
+	u.local = netip.AddrPortFrom(b.addr, b.port)
+	return nil
+}
+
+// Connect implements socket.Socket: it sets whom the socket talks to, AF_UNSPEC nobody.
+func (u *UDP) Connect(c socket.Caller, addr []byte, _ uint32) error {
+	f, err := familyOf(addr)
+	if err != nil {
+		return err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if f == linux.AF_UNSPEC {
+		u.remote = netip.AddrPort{}
+		if b := u.binding; b != nil {
+			u.local = netip.AddrPortFrom(b.addr, b.port)
+			u.st.change(b, func(b *binding) { b.connected = false })
+		}
+		return nil
+	}
+	a, err := parse(u.family, addr)
+	if err != nil {
+		return err
+	}
+	dst, src, err := route(a.Addr())
+	if err != nil {
+		return err
+	}
+	if err := u.autobindLocked(c); err != nil {
+		return err
+	}
+	if ip := u.binding.addr; ip != any4 && ip != any6 {
+		src = ip
+	}
+	u.local = netip.AddrPortFrom(src, u.binding.port)
+	u.remote = netip.AddrPortFrom(dst, a.Port())
+	remote := u.remote
+	u.st.change(u.binding, func(b *binding) { b.connected, b.remote = true, remote })
+	return nil
+}
+
+// Listen and Accept implement socket.Socket.
+func (u *UDP) Listen(socket.Caller, int32) error { return errno.EOPNOTSUPP }
+
+func (u *UDP) Accept(socket.Caller, bool) (socket.Socket, error) { return nil, errno.EOPNOTSUPP }
+
+// LocalName implements socket.Socket.
+func (u *UDP) LocalName() ([]byte, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := u.local
+	if !a.IsValid() {
+		a = netip.AddrPortFrom(wildcard(u.family), 0)
+	}
+	return encode(u.family, a), nil
+}
+
+// PeerName implements socket.Socket.
+func (u *UDP) PeerName() ([]byte, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.remote.IsValid() {
+		return nil, errno.ENOTCONN
+	}
+	return encode(u.family, u.remote), nil
+}
+
+// Shutdown implements socket.Socket. It takes effect even where it reports ENOTCONN.
+func (u *UDP) Shutdown(h int32) error {
+	if h < linux.SHUT_RD || h > linux.SHUT_RDWR {
+		return errno.EINVAL
+	}
+	u.mu.Lock()
+	u.shut |= uint8(h + 1)
+	ok := u.remote.IsValid()
+	u.mu.Unlock()
+	u.Queue.Notify(changed)
+	if !ok {
+		return errno.ENOTCONN
+	}
+	return nil
+}
+
+// Send implements socket.Socket.
+func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
+	if m.Flags&linux.MSG_OOB != 0 {
+		return 0, errno.EOPNOTSUPP
+	}
+	size := src.Len()
+	if size > maxDatagram {
+		return 0, errno.EMSGSIZE
+	}
+	u.mu.Lock()
+	to := u.remote
+	var err error
+	if m.Name != nil {
+		to, err = parse(u.family, m.Name)
+		if err == nil && to.Port() == 0 {
+			err = errno.EINVAL
+		}
+	} else if !to.IsValid() {
+		err = errno.EDESTADDRREQ
+	}
+	var from netip.Addr
+	if err == nil {
+		var dst netip.Addr
+		dst, from, err = route(to.Addr())
+		if to.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) && !u.Options().Broadcast {
+			err = errno.EACCES
+		}
+		to = netip.AddrPortFrom(dst, to.Port())
+	}
+	if err == nil && u.shut&shutSend != 0 {
+		err = errno.EPIPE
+	}
+	if err == nil {
+		err = u.autobindLocked(c)
+	}
+	if err != nil {
+		u.mu.Unlock()
+		return 0, err
+	}
+	if ip := u.binding.addr; ip != any4 && ip != any6 {
+		from = ip
+	}
+	source := netip.AddrPortFrom(from, u.binding.port)
+	u.mu.Unlock()
+	if err := u.TakeError(); err != nil {
+		return 0, err
+	}
+	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), stamp: c.Now()}
+	if n, err := src.CopyIn(d.data); uint64(n) < size {
+		if err == nil {
+			err = errno.EFAULT
+		}
+		return 0, err
+	}
+	b := u.st.find(u.st.udp, source, to)
+	if b == nil {
+		// The host answers that the port is closed: a connected socket hears of it.
+		u.mu.Lock()
+		hears := u.remote.IsValid() || u.opts.recvErr
+		u.mu.Unlock()
+		if hears {
+			u.SetError(errno.ECONNREFUSED)
+			u.Queue.Notify(changed)
+		}
+		return int(size), nil
+	}
+	b.udp.deliver(d)
+	return int(size), nil
+}
+
+// deliver puts a datagram into the queue, or drops it if that is full.
+func (u *UDP) deliver(d *datagram) {
+	limit := int(u.Options().RcvBuf)
+	u.mu.Lock()
+	if u.used+d.cost() > limit && u.head != nil {
+		u.drops++
+		u.mu.Unlock()
+		return
+	}
+	if u.tail != nil {
+		u.tail.next = d
+	} else {
+		u.head = d
+	}
+	u.tail = d
+	u.used += d.cost()
+	u.mu.Unlock()
+	u.Queue.Notify(readable)
+}
+
+// Recv implements socket.Socket.
+func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int, error) {
+	if m.Flags&linux.MSG_ERRQUEUE != 0 {
+		return 0, errno.EAGAIN
+	}
+	if m.Flags&linux.MSG_OOB != 0 {
+		return 0, errno.EINVAL
+	}
+	if err := u.TakeError(); err != nil {
+		return 0, err
+	}
+	u.recvMu.Lock()
+	defer u.recvMu.Unlock()
+	u.mu.Lock()
+	d := u.head
+	if d == nil {
+		defer u.mu.Unlock()
+		if u.shut&shutRecv != 0 && m.Flags&linux.MSG_DONTWAIT == 0 {
+			return 0, nil
+		}
+		return 0, errno.EAGAIN
+	}
+	if m.Flags&linux.MSG_PEEK == 0 {
+		if u.head = d.next; u.head == nil {
+			u.tail = nil
+		}
+		u.used -= d.cost()
+	}
+	pktinfo := u.opts.pktInfo(d.to)
+	u.mu.Unlock()
+	m.Name = encode(u.family, d.from)
+	m.Stamp = d.stamp
+	m.Control = pktinfo
+	n := int(min(dst.Len(), uint64(len(d.data))))
+	if n < len(d.data) {
+		m.Out |= linux.MSG_TRUNC
+	}
+	if k, err := dst.CopyOut(d.data[:n]); k < n {
+		if err == nil {
+			err = errno.EFAULT
+		}
+		return 0, err
+	}
+	if m.Flags&linux.MSG_TRUNC != 0 {
+		return len(d.data), nil
+	}
+	return n, nil
+}
+
+// Readiness implements socket.Socket, as datagram_poll does in Linux.
+func (u *UDP) Readiness() wait.Mask {
+	m := writable | wait.WrBand
+	if u.HasError() {
+		m |= wait.Err
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.shut&shutRecv != 0 {
+		m |= wait.RdHup | readable
+	}
+	if u.shut == shutBoth {
+		m |= wait.Hup
+	}
+	if u.head != nil {
+		m |= readable
+	}
+	return m
+}
+
+// Close implements socket.Socket.
+func (u *UDP) Close() {
+	u.mu.Lock()
+	b := u.binding
+	u.binding, u.head, u.tail, u.used = nil, nil, nil, 0
+	u.mu.Unlock()
+	u.st.unbind(u.st.udp, b)
+	u.st.mu.Lock()
+	delete(u.st.udps, u)
+	u.st.mu.Unlock()
+}
