@@ -22,25 +22,6 @@ func Run(t *testing.T, mount Mount, except ...string) {
 	}
 }
 
-// RunWhiteout runs what not every file system has: RENAME_WHITEOUT.
-func RunWhiteout(t *testing.T, mount Mount) {
-	run(t, `
-		mkdir z 755
-		mkdir a 755
-		rename z z2 whiteout
-		lstat z
-		lstat z2
-		rename a/x z whiteout
-		unlink z
-		rename z2 a/z whiteout
-		ls .
-		ls a
-		stat a
-		user 1000
-		rename a b whiteout
-	`, mount, 0, nil)
-}
-
 // RunOver runs all cases several times, each time up to another line on what mount makes, and from there on
 // on what over puts on top of that.
 func RunOver(t *testing.T, mount Mount, over func(t *testing.T, v *vfs.VFS, lower vfs.Path) *vfs.Namespace) {
@@ -384,6 +365,21 @@ var cases = []struct{ name, script string }{
 		stat deep
 		stat er
 		stat .
+	`},
+	{"whiteouts", `
+		mkdir z 755
+		mkdir a 755
+		rename z z2 whiteout
+		lstat z
+		lstat z2
+		rename a/x z whiteout
+		unlink z
+		rename z2 a/z whiteout
+		ls .
+		ls a
+		stat a
+		user 1000
+		rename a b whiteout
 	`},
 	{"permissions", `
 		mkdir pub 777

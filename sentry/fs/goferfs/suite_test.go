@@ -27,7 +27,7 @@ func TestGoferfsAnswersLikeLinux(t *testing.T) {
 			return e.v, e.v.NewNamespaceOn(e.fs.sb, e.root, "gofer", 0)
 		}
 		t.Run(o.name, func(t *testing.T) {
-			fstest.Run(t, mount)
+			fstest.Run(t, mount, "devices", "whiteouts")
 			t.Run("random", func(t *testing.T) { fstest.RunRandom(t, 15, 300, 1, mount, nil) })
 			t.Run("stress", func(t *testing.T) { fstest.RunStress(t, 6, 300, mount) })
 		})

@@ -39,5 +39,3 @@ func TestTmpfsAnswersRandomCallsLikeLinux(t *testing.T) {
 }
 
 func TestTmpfsStandsManyCallers(t *testing.T) { fstest.RunStress(t, 8, 1500, mount(t)) }
-
-func TestTmpfsLeavesWhiteouts(t *testing.T) { fstest.RunWhiteout(t, mount(t)) }
