@@ -76,11 +76,12 @@ func (c *Client) Open(f wire.Ref, write bool) (hostcall.FD, wire.Attr, error) {
 	return fd, a, err
 }
 
-// ReadDir returns entries of a directory from pos on, and whether they are the last.
-func (c *Client) ReadDir(dir wire.Handle, pos int64, attrs bool) ([]wire.Entry, bool, error) {
+// ReadDir returns entries of a directory from pos on, and whether they are the last; with
+// a handle of the directory, if dir names it otherwise.
+func (c *Client) ReadDir(dir wire.Ref, pos int64, attrs bool) (wire.ReadDirReply, error) {
 	var r wire.ReadDirReply
 	err := c.call(wire.KindReadDir, &wire.ReadDirRequest{Dir: dir, Pos: pos, Attrs: attrs}, &r)
-	return r.Entries, r.End, err
+	return r, err
 }
 
 // Create makes a regular file and opens it; the caller owns the descriptor.

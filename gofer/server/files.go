@@ -39,8 +39,8 @@ func (s *Server) open(r *wire.OpenRequest) (wire.Body, hostcall.FD, error) {
 }
 
 // readDir is stateless: positions are the host directory's own.
-func (s *Server) readDir(r *wire.ReadDirRequest) (wire.Body, error) {
-	dir, err := s.get(r.Dir)
+func (s *Server) readDir(r *wire.ReadDirRequest) (*wire.ReadDirReply, error) {
+	dir, err := s.resolve(&r.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -63,16 +63,31 @@ func (s *Server) readDir(r *wire.ReadDirRequest) (wire.Body, error) {
 		}
 	}
 	reply := &wire.ReadDirReply{}
+	if r.Dir.Name != "" {
+		dir.refs.Add(1)
+		if reply.Handle, err = s.insert(dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := list(dir, fd, r.Attrs, reply); err != nil {
+		s.dropKept(reply.Handle)
+		return nil, err
+	}
+	return reply, nil
+}
+
+// list reads as many entries of dir, from where fd stands, as fit a reply.
+func list(dir *file, fd hostcall.FD, attrs bool, reply *wire.ReadDirReply) error {
 	size := wire.HeaderSize + 16
 	buf := make([]byte, 16<<10)
 	for {
 		n, err := hostcall.Getdents(fd, buf)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if n == 0 {
 			reply.End = true
-			return reply, nil
+			return nil
 		}
 		for b := buf[:n]; len(b) > 0; {
 			var e wire.Entry
@@ -80,14 +95,14 @@ func (s *Server) readDir(r *wire.ReadDirRequest) (wire.Body, error) {
 			if !wire.ValidName(e.Name) {
 				continue // "." and ".."
 			}
-			if r.Attrs {
+			if attrs {
 				n, err := peek(dir, e.Name)
 				e.Node, e.HasNode = n, err == nil
 			}
 			enc := wire.NewEncoder(nil)
 			e.Encode(&enc)
 			if size += enc.Len(); size > wire.MaxPacket {
-				return reply, nil // The next request starts behind the entry before.
+				return nil // The next request starts behind the entry before.
 			}
 			reply.Entries = append(reply.Entries, e)
 		}
@@ -206,7 +221,11 @@ func (s *Server) make(r *wire.MakeRequest) (wire.Body, error) {
 	case linux.S_IFREG, linux.S_IFIFO, linux.S_IFSOCK:
 		err = hostcall.Mknodat(dir.fd, r.Name, r.Mode&(linux.S_IFMT|0o7777), 0)
 	case linux.S_IFCHR, linux.S_IFBLK:
-		return nil, errno.EPERM // A container gets no new way to a host device.
+		// A container gets no new way to a host device. A whiteout is none.
+		if r.Mode&linux.S_IFMT != linux.S_IFCHR || r.Rdev != 0 {
+			return nil, errno.EPERM
+		}
+		err = hostcall.Mknodat(dir.fd, r.Name, r.Mode&(linux.S_IFMT|0o7777), 0)
 	default:
 		return nil, errno.EINVAL
 	}
@@ -362,7 +381,7 @@ func (s *Server) rename(r *wire.RenameRequest) (wire.Body, error) {
 	if dir.mount != to.mount {
 		return nil, errno.EXDEV
 	}
-	if r.Flags&^(linux.RENAME_NOREPLACE|linux.RENAME_EXCHANGE) != 0 {
+	if r.Flags&^(linux.RENAME_NOREPLACE|linux.RENAME_EXCHANGE|linux.RENAME_WHITEOUT) != 0 {
 		return nil, errno.EINVAL
 	}
 	reply := &wire.HandleReply{}

@@ -334,13 +334,12 @@ func TestReadDirInBatches(t *testing.T) {
 		got := map[string]bool{}
 		pos, batches := int64(0), 0
 		for end := false; !end; batches++ {
-			var entries []wire.Entry
-			var err error
-			entries, end, err = c.ReadDir(root, pos, attrs)
-			if err != nil {
-				t.Fatal(err)
+			batch, err := c.ReadDir(wire.Ref{Handle: root}, pos, attrs)
+			if err != nil || batch.Handle != 0 {
+				t.Fatal(err, batch.Handle)
 			}
-			for _, e := range entries {
+			end = batch.End
+			for _, e := range batch.Entries {
 				if got[e.Name] || !want[e.Name] || e.Type != linux.DT_REG || e.HasNode != attrs || attrs && e.Node.Attr.Ino != e.Ino {
 					t.Fatalf("entry %+v", e)
 				}
@@ -351,6 +350,28 @@ func TestReadDirInBatches(t *testing.T) {
 		if len(got) != len(want) || batches < 3 {
 			t.Errorf("attrs %v: %d names in %d batches", attrs, len(got), batches)
 		}
+	}
+}
+
+func TestReadDirByNameGivesAHandle(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/d/e/f", "x")
+	c, root, _ := dial(t, dir)
+	d := one(t, c, root, "d").Attr
+	r, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino}, 0, true)
+	if err != nil || len(r.Entries) != 1 || r.Handle == 0 || !r.End {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if _, err := c.Walk(r.Handle, []string{"e", "f"}, false); err != nil {
+		t.Errorf("walk from the handle: %v", err)
+	}
+	if _, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino + 1}, 0, true); err != errno.ESTALE {
+		t.Errorf("another directory: %v", err)
+	}
+	f := one(t, c, r.Handle, "e", "f").Attr
+	e := one(t, c, r.Handle, "e")
+	if _, err := c.ReadDir(wire.Ref{Handle: e.Handle, Name: "f", Dev: f.Dev, Ino: f.Ino}, 0, true); err != errno.ENOTDIR {
+		t.Errorf("list a file: %v", err)
 	}
 }
 
@@ -555,5 +576,34 @@ func TestHostileOrGoneGoferIsReportedOnce(t *testing.T) {
 	}
 	if _, err := c.GetAttr(wire.Ref{}); err != errno.EIO || g.n.Load() != 1 {
 		t.Errorf("call after: %v; told %d times", err, g.n.Load())
+	}
+}
+
+func BenchmarkGetAttr(b *testing.B) {
+	dir := b.TempDir()
+	fd, err := hostcall.Openat(hostcall.AtCwd, dir, linux.O_PATH|linux.O_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ours, theirs, err := hostcall.Socketpair(hostcall.SOCK_SEQPACKET | hostcall.SOCK_CLOEXEC)
+	if err != nil {
+		b.Fatal(err)
+	}
+	go server.New([]server.Mount{{Root: fd}}, 100).Run(theirs)
+	c, err := client.New(ours)
+	if err != nil {
+		b.Fatal(err)
+	}
+	n, _, err := c.Attach(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Serve(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := c.GetAttr(wire.Ref{Handle: n.Handle}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

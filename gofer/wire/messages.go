@@ -227,14 +227,14 @@ func (m *OpenRequest) Decode(d *Decoder) { m.Ref.Decode(d); m.Write = d.Bool() }
 // ReadDirRequest asks for entries of a directory from a position on (0: the start).
 // Attrs asks for their attributes too. "." and ".." are left out.
 type ReadDirRequest struct {
-	Dir   Handle
+	Dir   Ref
 	Pos   int64
 	Attrs bool
 }
 
-func (m *ReadDirRequest) Encode(e *Encoder) { e.U32(uint32(m.Dir)); e.I64(m.Pos); e.Bool(m.Attrs) }
+func (m *ReadDirRequest) Encode(e *Encoder) { m.Dir.Encode(e); e.I64(m.Pos); e.Bool(m.Attrs) }
 func (m *ReadDirRequest) Decode(d *Decoder) {
-	m.Dir = Handle(d.U32())
+	m.Dir.Decode(d)
 	m.Pos = d.I64()
 	m.Attrs = d.Bool()
 }
@@ -278,13 +278,16 @@ const MaxEntry = 2 + MaxName + 18 + nodeSize + MaxTarget
 // maxEntries fit one packet at the least size.
 const maxEntries = MaxPacket / 20
 
-// ReadDirReply is a batch of entries; End says that there are no more.
+// ReadDirReply is a batch of entries; End says that there are no more. Handle is the
+// directory's if the request named it otherwise.
 type ReadDirReply struct {
+	Handle  Handle
 	End     bool
 	Entries []Entry
 }
 
 func (m *ReadDirReply) Encode(e *Encoder) {
+	e.U32(uint32(m.Handle))
 	e.Bool(m.End)
 	e.U16(uint16(len(m.Entries)))
 	for i := range m.Entries {
@@ -293,6 +296,7 @@ func (m *ReadDirReply) Encode(e *Encoder) {
 }
 
 func (m *ReadDirReply) Decode(d *Decoder) {
+	m.Handle = Handle(d.U32())
 	m.End = d.Bool()
 	m.Entries = make([]Entry, d.Count(maxEntries))
 	for i := range m.Entries {

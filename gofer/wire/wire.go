@@ -110,7 +110,7 @@ var Messages = [numKinds]Message{
 	KindGetAttr:     {Name: "GetAttr", Phase: Serve, From: Sentry, MaxRequest: oneName, MaxReply: nodeSize},
 	KindSetAttr:     {Name: "SetAttr", Phase: Serve, From: Sentry, MaxRequest: oneName + 64, MaxReply: nodeSize, Changes: true},
 	KindOpen:        {Name: "Open", Phase: Serve, From: Sentry, MaxRequest: oneName, MaxReply: nodeSize, ReplyFDs: 1},
-	KindReadDir:     {Name: "ReadDir", Phase: Serve, From: Sentry, MaxRequest: small, MaxReply: MaxPacket},
+	KindReadDir:     {Name: "ReadDir", Phase: Serve, From: Sentry, MaxRequest: oneName, MaxReply: MaxPacket},
 	KindCreate:      {Name: "Create", Phase: Serve, From: Sentry, MaxRequest: oneName, MaxReply: nodeSize, ReplyFDs: 1, Changes: true},
 	KindMake:        {Name: "Make", Phase: Serve, From: Sentry, MaxRequest: oneName + MaxTarget, MaxReply: nodeSize + MaxTarget, Changes: true},
 	KindLink:        {Name: "Link", Phase: Serve, From: Sentry, MaxRequest: twoNames, MaxReply: nodeSize, Changes: true},

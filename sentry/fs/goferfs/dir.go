@@ -36,23 +36,25 @@ func (n *node) list() (*listing, error) {
 		return l, nil
 	}
 	fs := n.fs
-	h, err := n.dirHandle()
-	if err != nil {
-		return nil, err
-	}
 	l := &listing{changes: fs.changes.Load()}
 	pos := int64(0)
 	for end := false; !end; {
-		var batch []wire.Entry
-		batch, end, err = fs.client.ReadDir(h, pos, !fs.shared)
+		err := n.withRef(func(r wire.Ref) error {
+			batch, err := fs.client.ReadDir(r, pos, !fs.shared)
+			if err != nil {
+				return err
+			}
+			n.setHandle(batch.Handle)
+			l.entries, end = append(l.entries, batch.Entries...), batch.End
+			if len(l.entries) > 0 {
+				pos = l.entries[len(l.entries)-1].Next
+			} else if !end {
+				return errno.EIO
+			}
+			return nil
+		})
 		if err != nil {
 			return nil, err
-		}
-		l.entries = append(l.entries, batch...)
-		if len(batch) > 0 {
-			pos = batch[len(batch)-1].Next
-		} else if !end {
-			return nil, errno.EIO
 		}
 	}
 	if fs.shared {
