@@ -13,6 +13,7 @@ import (
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
+	"ringfence/sentry/net/inet"
 	"ringfence/sentry/net/netlink"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/net/unix"
@@ -66,6 +67,7 @@ type Kernel struct {
 	Memfds                  *tmpfs.Memfds
 	Sockets                 *socket.FS
 	Unix                    *unix.FS
+	Inet                    *inet.Stack // the loopback
 	Netlink                 *netlink.Network
 	UnixNS                  *unix.Namespace // abstract names; one network per kernel
 
@@ -122,6 +124,7 @@ func New(c Config) *Kernel {
 	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)
 	k.Sockets = socket.NewFS(c.VFS)
 	k.Unix = unix.NewFS(c.VFS)
+	k.Inet = inet.NewStack()
 	k.UnixNS = unix.NewNamespace()
 	k.Netlink = netlink.NewNetwork()
 	k.netID, k.cgroupID, k.timeID = k.NextNSInode(), k.NextNSInode(), k.NextNSInode()

@@ -38,6 +38,8 @@ func newSocket(t *kernel.Task, family, typ, protocol int32) (socket.Socket, erro
 		return nil, errno.EINVAL
 	case family == linux.AF_UNIX:
 		return t.Kernel().Unix.New(t.Kernel().UnixNS, typ, protocol)
+	case family == linux.AF_INET || family == linux.AF_INET6:
+		return t.Kernel().Inet.New(t, family, typ, protocol)
 	case family == linux.AF_NETLINK:
 		s, err := t.Kernel().Netlink.New(typ, protocol)
 		if err != nil {
