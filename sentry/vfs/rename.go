@@ -11,9 +11,6 @@ func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, n
 	if flags&^(exclusive|linux.RENAME_EXCHANGE) != 0 || flags&linux.RENAME_EXCHANGE != 0 && flags&exclusive != 0 {
 		return errno.EINVAL
 	}
-	if flags&linux.RENAME_WHITEOUT != 0 && !c.Creds().Has(linux.CAP_MKNOD) {
-		return errno.EPERM
-	}
 	from, err := v.resolveParent(c, oldStart, oldPath)
 	if err != nil {
 		return err
