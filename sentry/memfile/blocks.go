@@ -18,10 +18,13 @@ const (
 	maxOrder   = 14
 	none       = math.MaxUint32
 
-	// A page's state is its Kind and whether it may hold old bytes. It belongs to
-	// whoever holds the page, so that it needs no lock.
+	// A page's state is its Kind, whether it may hold old bytes, and whether it was
+	// a hole of the host's file when it was allocated. It belongs to whoever holds the
+	// page, so that it needs no lock.
 	dirtyShift = 7
 	stateDirty = 1 << dirtyShift
+	stateHole  = 1 << 6
+	kindMask   = stateHole - 1
 
 	// punchPages is from where on giving pages back to the host is cheaper than
 	// zeroing them.

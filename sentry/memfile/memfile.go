@@ -164,6 +164,7 @@ func (f *File) prepare(start, pages uint32, o AllocOpts) {
 		off := uint64(start) << addr.PageShift
 		if dirty > punchPages && f.punch(start, pages) == nil {
 			// The host's zero pages come when they are touched.
+			clear(state)
 		} else if dirty == pages {
 			clear(f.mem[off : off+uint64(pages)<<addr.PageShift])
 		} else {
@@ -176,11 +177,35 @@ func (f *File) prepare(start, pages uint32, o AllocOpts) {
 		}
 	}
 	for j := range state {
-		state[j] = uint8(o.Kind)
+		s := uint8(o.Kind)
+		if state[j]&stateDirty == 0 {
+			s |= stateHole
+		}
+		state[j] = s
 	}
 	for j := i; j < i+pages; j++ {
 		c.refs[j].Store(1)
 	}
+}
+
+// Hole reports whether the host has no memory for [off, off+n), which Allocate just gave: then
+// Fill is a cheaper way to store there than the mapping, as the host neither zeroes
+// pages nor takes faults.
+func (f *File) Hole(off, n uint64) bool {
+	p := uint32(off >> addr.PageShift)
+	i := p % chunkPages
+	for _, s := range f.chunk(p).state[i : i+uint32(n>>addr.PageShift)] {
+		if s&stateHole == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Fill writes blocks to off, which need not be at the start of a page, through the
+// descriptor. It returns how many bytes it wrote.
+func (f *File) Fill(off uint64, blocks [][]byte) (int, error) {
+	return hostcall.Pwritev(f.fd, blocks, int64(off))
 }
 
 // IncRef adds a reference to each page of [off, off+n), which have one already.
@@ -225,13 +250,13 @@ func (f *File) DecRef(off, n uint64) {
 func (f *File) release(c *chunk, start, pages uint32) {
 	i := start % chunkPages
 	state := c.state[i : i+pages]
-	kind, from := state[0], 0
+	kind, from := state[0]&kindMask, 0
 	for j, s := range state {
-		if s != kind {
+		if s &= kindMask; s != kind {
 			f.byKind[kind].Add(int64(from - j))
 			kind, from = s, j
 		}
-		state[j] = s | stateDirty
+		state[j] = stateDirty
 	}
 	f.byKind[kind].Add(int64(from - len(state)))
 	f.give(start, pages)

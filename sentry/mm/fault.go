@@ -21,7 +21,8 @@ const (
 	largeMapping    = 4 << 20
 	// Copies of shared pages. For a private mapping of a file it is left open whether
 	// it shows later changes of the file (mmap(2)): pages copied early do not.
-	copyWindow = 32 << 10
+	copyWindow    = 32 << 10
+	copyWindowMax = 128 << 10 // while memory is written in sequence
 	// Pages that become exclusive again without a copy.
 	reuseWindow = 1 << 20
 	// Files. Their pages cost nothing until they are touched.
@@ -97,8 +98,9 @@ func (m *MM) faultLocked(v vmEntry, page uint64, access platform.Prot, by touch)
 		write = true // it can be read, so that was no read
 	}
 	var err error
+	populate := false
 	if !ok {
-		if e, err = m.bringIn(v, page, write); err != nil {
+		if e, populate, err = m.bringIn(v, page, write); err != nil {
 			return err
 		}
 	}
@@ -109,14 +111,15 @@ func (m *MM) faultLocked(v vmEntry, page uint64, access platform.Prot, by touch)
 		}
 	}
 	if v.V.prot != 0 {
-		err = m.mapHost(e, page)
+		err = m.mapHost(e, page, populate)
 	}
 	m.drainLocked()
 	return err
 }
 
-// bringIn makes the page present, and a neighbourhood with it. It returns the new run.
-func (m *MM) bringIn(v vmEntry, page uint64, write bool) (ptEntry, error) {
+// bringIn makes the page present, and a neighbourhood with it. It returns the new run, and
+// whether all of it will be touched soon.
+func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, err error) {
 	// The hole around page, within v.
 	lo, hi := v.Start, v.End
 	prev, hasPrev := m.ptes.Prev(page)
@@ -128,16 +131,17 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (ptEntry, error) {
 		hi = min(hi, next.Start)
 	}
 	if mp := v.V.mappable(); mp != nil {
-		return m.bringInFile(v, mp, page, lo, hi, write)
+		e, err = m.bringInFile(v, mp, page, lo, hi, write)
+		return e, false, err
 	}
 	window := uint64(anonWindow)
 	if v.Len() >= largeMapping {
 		window = anonWindowLarge
 	}
 	if hasPrev && prev.End == page && prev.V.owned {
-		window = sequential(window, prev.Len())
+		window, soon = sequential(window, prev.Len()), true
 	} else if hasNext && next.Start == page+addr.PageSize && next.V.owned {
-		window = sequential(window, next.Len())
+		window, soon = sequential(window, next.Len()), true
 	}
 	start := max(lo, page&^(window-1))
 	end := min(hi, page&^(window-1)+window)
@@ -149,14 +153,14 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (ptEntry, error) {
 	if err != nil {
 		start, end = page, page+addr.PageSize
 		if off, err = m.mf.Allocate(addr.PageSize, memfile.AllocOpts{Kind: memfile.Anonymous}); err != nil {
-			return ptEntry{}, err
+			return ptEntry{}, false, err
 		}
 	}
-	e := ptEntry{Start: start, End: end, Off: off, V: pte{
+	e = ptEntry{Start: start, End: end, Off: off, V: pte{
 		file: m.mf, owned: true, excl: m.exclEpoch, prot: v.V.prot,
 	}}
 	m.insertPte(e)
-	return e, nil
+	return e, soon, nil
 }
 
 // sequential returns the window for memory that continues a run of n bytes.
@@ -266,7 +270,12 @@ func (m *MM) takeOver(e ptEntry, page uint64) ptEntry {
 
 // copyPages gives the address space copies of pages around page.
 func (m *MM) copyPages(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
-	old := e.Clip(page&^(m.copyWindow-1), page&^(m.copyWindow-1)+m.copyWindow)
+	window := m.copyWindow
+	if prev, ok := m.ptes.Prev(page); ok && prev.End == page && prev.V.owned && prev.V.excl == m.exclEpoch &&
+		window == copyWindow && prev.Len() >= window {
+		window = copyWindowMax
+	}
+	old := e.Clip(page&^(window-1), page&^(window-1)+window)
 	if e.V.owned {
 		// Leave out what needs no copy.
 		start, end := page, page+addr.PageSize
@@ -304,22 +313,22 @@ func (m *MM) copyPages(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
 }
 
 // mapHost makes the platform map the neighbourhood of page in e, as far as its
-// protection allows.
-func (m *MM) mapHost(e ptEntry, page uint64) error {
+// protection allows. With populate its page tables are filled whatever the size.
+func (m *MM) mapHost(e ptEntry, page uint64, populate bool) error {
 	window := uint64(mapWindow)
 	if !e.V.owned {
 		window = fileWindow
 	}
 	e = e.Clip(page&^(window-1), page&^(window-1)+window)
 	want := m.wantProt(&e.V)
-	err := m.tellHost(e, want)
+	err := m.tellHost(e, want, populate)
 	if err != nil {
 		m.flushHost()
 		if m.broken {
 			return errno.ENOMEM
 		}
 		e = e.Clip(page, page+addr.PageSize)
-		if err = m.tellHost(e, want); err != nil {
+		if err = m.tellHost(e, want, false); err != nil {
 			m.unmapHost(rangeOfPte(e))
 			return errno.ENOMEM
 		}
@@ -334,8 +343,8 @@ func (m *MM) mapHost(e ptEntry, page uint64) error {
 }
 
 // tellHost makes the platform map e.
-func (m *MM) tellHost(e ptEntry, prot platform.Prot) error {
-	return m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, e.Len() <= populateMax)
+func (m *MM) tellHost(e ptEntry, prot platform.Prot, populate bool) error {
+	return m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, populate || e.Len() <= populateMax)
 }
 
 func rangeOfPte(e ptEntry) addr.Range {

@@ -1,6 +1,8 @@
 package mm
 
 import (
+	"sync"
+
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/platform"
@@ -227,21 +229,41 @@ func (m *MM) CompareAndSwapUint32(a addr.Addr, old, v uint32) (uint32, error) {
 	return usermem.CompareAndSwap32(b, old, v)
 }
 
-// copyFrames fills n bytes of new frames at off from a Backing.
+// copyBuffers hold what is copied from one host file to another.
+var copyBuffers = sync.Pool{New: func() any { return new([copyWindowMax]byte) }}
+
+// copyFrames fills n bytes of new frames at off, at most copyWindowMax, from a Backing.
 func (m *MM) copyFrames(off uint64, from mappable.Backing, at, n uint64) error {
 	dst, err := m.mf.Bytes(off, n, true)
 	if err != nil {
 		return err
 	}
+	hole := m.mf.Hole(off, n)
 	switch f := from.(type) {
 	case *memfile.File:
 		src, err := f.Bytes(at, n, false)
 		if err != nil {
 			return err
 		}
+		if hole {
+			if k, err := m.mf.Fill(off, [][]byte{src}); err == nil && k == len(src) {
+				return nil
+			}
+		}
 		copy(dst, src)
 		return nil
 	case *memfile.HostFile:
+		if hole {
+			buf := copyBuffers.Get().(*[copyWindowMax]byte)
+			defer copyBuffers.Put(buf)
+			src := buf[:n]
+			if err := f.ReadAt(src, at); err != nil {
+				return err
+			}
+			if k, err := m.mf.Fill(off, [][]byte{src}); err == nil && k == len(src) {
+				return nil
+			}
+		}
 		return f.ReadAt(dst, at)
 	}
 	for n > 0 {

@@ -131,7 +131,7 @@ func (m *MM) protectPages(v vmEntry) {
 		case !each:
 			e.V.host, e.V.hostEpoch = 0, 0
 		case mapped != 0 && mapped != want:
-			if err := m.tellHost(e, want); err != nil {
+			if err := m.tellHost(e, want, false); err != nil {
 				m.flushHost()
 				e.V.host, e.V.hostEpoch = 0, 0
 			} else {

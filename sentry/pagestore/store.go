@@ -38,6 +38,9 @@ type Quota interface {
 // step is the most that one round of a read or write moves, in bytes.
 const step = 1 << 20
 
+// fillMin is from where on one host call is cheaper than faults on new pages.
+const fillMin = 2 << addr.PageShift
+
 // MaxSize is the largest size of a Store (MAX_LFS_FILESIZE).
 const MaxSize = 1<<63 - 1
 
@@ -234,14 +237,25 @@ func (s *Store) writeHole(src *usermem.Sequence, off, n, after uint64) (int, err
 		return 0, err
 	}
 	head := off - start
-	m, err := src.CopyIn(b[head : head+n])
+	var m int
+	used := length
+	if n >= fillMin && s.mf.Hole(frames, length) {
+		at := frames + head
+		m, err = src.Drain(n, func(blocks [][]byte) (int, error) {
+			k, err := s.mf.Fill(at, blocks)
+			at += uint64(k)
+			return k, err
+		})
+		used = (head + uint64(m) + addr.PageMask) &^ addr.PageMask
+	} else if m, err = src.CopyIn(b[head : head+n]); m > 0 {
+		clear(b[:head])
+		used = (head + uint64(m) + addr.PageMask) &^ addr.PageMask
+		clear(b[head+uint64(m) : used])
+	}
 	if m == 0 {
 		s.free(frames, length)
 		return 0, err
 	}
-	clear(b[:head])
-	used := (head + uint64(m) + addr.PageMask) &^ addr.PageMask
-	clear(b[head+uint64(m) : used])
 	if used < length {
 		s.free(frames+used, length-used)
 		b = b[:used]

@@ -127,6 +127,15 @@ func (f faulty) CopyIn(a addr.Addr, dst []byte) (int, error) {
 	return n, nil
 }
 
+func (f faulty) Blocks(r addr.Range, write bool, fn func([][]byte) (int, error)) (int, error) {
+	b := make([]byte, min(r.Len(), page)) // a page at a time
+	n, err := f.CopyIn(r.Start, b)
+	if n == 0 {
+		return 0, err
+	}
+	return fn([][]byte{b[:n]})
+}
+
 func TestWrite_that_faults_keeps_what_it_wrote(t *testing.T) {
 	s := newStore(t, nil)
 	seq := usermem.Single(faulty{n: 5000}, addr.Range{Start: 0, End: 10000})
