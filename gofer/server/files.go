@@ -14,15 +14,11 @@ func reopen(f *file, flags int) (hostcall.FD, error) {
 }
 
 func (s *Server) open(r *wire.OpenRequest) (wire.Body, hostcall.FD, error) {
-	f, err := s.resolve(&r.Ref)
+	f, a, err := s.resolveAttr(&r.Ref)
 	if err != nil {
 		return nil, hostcall.NoFD, err
 	}
 	defer f.drop()
-	a, err := attr(f.fd, "")
-	if err != nil {
-		return nil, hostcall.NoFD, err
-	}
 	flags := linux.O_RDONLY
 	switch {
 	case a.Mode&linux.S_IFMT == linux.S_IFDIR:
@@ -38,42 +34,68 @@ func (s *Server) open(r *wire.OpenRequest) (wire.Body, hostcall.FD, error) {
 	return &a, fd, err
 }
 
+// openDir opens a directory for listing. If r is a name, the descriptor is dir's own.
+func (s *Server) openDir(r *wire.Ref) (dir *file, fd hostcall.FD, err error) {
+	at, err := s.get(r.Handle)
+	if err != nil {
+		return nil, hostcall.NoFD, err
+	}
+	name := r.Name
+	if name == "" {
+		name = "."
+	}
+	// O_DIRECTORY opens nothing with side effects.
+	fd, err = hostcall.Openat2(at.fd, name, linux.O_RDONLY|linux.O_DIRECTORY|linux.O_NOFOLLOW|linux.O_CLOEXEC, 0, beneath)
+	if r.Name == "" {
+		if err != nil {
+			at.drop()
+		}
+		return at, fd, err
+	}
+	defer at.drop()
+	if err == errno.ENOENT || err == errno.ELOOP {
+		err = errno.ESTALE
+	}
+	if err != nil {
+		return nil, hostcall.NoFD, err
+	}
+	a, err := attr(fd, "")
+	if err == nil && (a.Ino != r.Ino || a.Dev != r.Dev) {
+		err = errno.ESTALE
+	}
+	if err != nil {
+		hostcall.Close(fd)
+		return nil, hostcall.NoFD, err
+	}
+	dir = &file{fd: fd, mount: at.mount}
+	dir.refs.Store(1)
+	return dir, fd, nil
+}
+
 // readDir is stateless: positions are the host directory's own.
 func (s *Server) readDir(r *wire.ReadDirRequest) (*wire.ReadDirReply, error) {
-	dir, err := s.resolve(&r.Dir)
+	dir, fd, err := s.openDir(&r.Dir)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.drop()
-	a, err := attr(dir.fd, "")
-	if err != nil {
-		return nil, err
+	if dir.fd != fd {
+		defer hostcall.Close(fd)
 	}
-	if a.Mode&linux.S_IFMT != linux.S_IFDIR {
-		return nil, errno.ENOTDIR
-	}
-	fd, err := reopen(dir, linux.O_RDONLY|linux.O_DIRECTORY)
-	if err != nil {
-		return nil, err
-	}
-	defer hostcall.Close(fd)
 	if r.Pos != 0 {
 		if _, err := hostcall.Lseek(fd, r.Pos, hostcall.SEEK_SET); err != nil {
 			return nil, err
 		}
 	}
 	reply := &wire.ReadDirReply{}
-	if r.Dir.Name != "" {
-		dir.refs.Add(1)
-		if reply.Handle, err = s.insert(dir); err != nil {
-			return nil, err
-		}
-	}
 	if err := list(dir, fd, r.Attrs, reply); err != nil {
-		s.dropKept(reply.Handle)
 		return nil, err
 	}
-	return reply, nil
+	if r.Dir.Name != "" {
+		dir.refs.Add(1)
+		reply.Handle, err = s.insert(dir)
+	}
+	return reply, err
 }
 
 // list reads as many entries of dir, from where fd stands, as fit a reply.
@@ -99,9 +121,7 @@ func list(dir *file, fd hostcall.FD, attrs bool, reply *wire.ReadDirReply) error
 				n, err := peek(dir, e.Name)
 				e.Node, e.HasNode = n, err == nil
 			}
-			enc := wire.NewEncoder(nil)
-			e.Encode(&enc)
-			if size += enc.Len(); size > wire.MaxPacket {
+			if size += e.Size(); size > wire.MaxPacket {
 				return nil // The next request starts behind the entry before.
 			}
 			reply.Entries = append(reply.Entries, e)
@@ -165,7 +185,7 @@ func (s *Server) create(r *wire.CreateRequest, tmpfile bool) (wire.Body, hostcal
 		name, flags = ".", linux.O_TMPFILE
 	}
 	fd, err := hostcall.Openat2(dir.fd, name, flags|linux.O_RDWR|linux.O_CLOEXEC|linux.O_NOCTTY|linux.O_NONBLOCK,
-		r.Mode&0o7777, hostcall.RESOLVE_BENEATH|hostcall.RESOLVE_NO_MAGICLINKS|hostcall.RESOLVE_NO_SYMLINKS)
+		r.Mode&0o7777, beneath)
 	if err != nil {
 		return nil, hostcall.NoFD, err
 	}

@@ -286,10 +286,12 @@ func (s *Server) closeHandles(r *wire.CloseRequest) error {
 	return err
 }
 
+// beneath keeps a look-up below its directory and off links.
+const beneath = hostcall.RESOLVE_BENEATH | hostcall.RESOLVE_NO_MAGICLINKS | hostcall.RESOLVE_NO_SYMLINKS
+
 // lookup opens one name of a directory, whatever is there, as O_PATH.
 func lookup(dir *file, name string) (*file, error) {
-	fd, err := hostcall.Openat2(dir.fd, name, linux.O_PATH|linux.O_NOFOLLOW|linux.O_CLOEXEC, 0,
-		hostcall.RESOLVE_BENEATH|hostcall.RESOLVE_NO_MAGICLINKS|hostcall.RESOLVE_NO_SYMLINKS)
+	fd, err := hostcall.Openat2(dir.fd, name, linux.O_PATH|linux.O_NOFOLLOW|linux.O_CLOEXEC, 0, beneath)
 	if err != nil {
 		return nil, err
 	}
@@ -304,23 +306,37 @@ func (s *Server) resolve(r *wire.Ref) (*file, error) {
 	if err != nil || r.Name == "" {
 		return f, err
 	}
-	defer f.drop()
-	n, err := lookup(f, r.Name)
-	if err == errno.ENOENT {
-		return nil, errno.ESTALE
-	}
+	f.drop()
+	f, _, err = s.resolveAttr(r)
+	return f, err
+}
+
+// resolveAttr is resolve with the attributes of the file.
+func (s *Server) resolveAttr(r *wire.Ref) (*file, wire.Attr, error) {
+	f, err := s.get(r.Handle)
 	if err != nil {
-		return nil, err
+		return nil, wire.Attr{}, err
 	}
-	a, err := attr(n.fd, "")
-	if err == nil && (a.Ino != r.Ino || a.Dev != r.Dev) {
+	if r.Name != "" {
+		dir := f
+		f, err = lookup(dir, r.Name)
+		dir.drop()
+		if err == errno.ENOENT {
+			err = errno.ESTALE
+		}
+		if err != nil {
+			return nil, wire.Attr{}, err
+		}
+	}
+	a, err := attr(f.fd, "")
+	if err == nil && r.Name != "" && (a.Ino != r.Ino || a.Dev != r.Dev) {
 		err = errno.ESTALE
 	}
 	if err != nil {
-		n.drop()
-		return nil, err
+		f.drop()
+		return nil, wire.Attr{}, err
 	}
-	return n, nil
+	return f, a, nil
 }
 
 // changeable is resolve for a request that changes the file.

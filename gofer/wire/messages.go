@@ -272,8 +272,15 @@ func (m *Entry) Decode(d *Decoder) {
 	}
 }
 
-// MaxEntry is the largest encoded Entry.
-const MaxEntry = 2 + MaxName + 18 + nodeSize + MaxTarget
+// Size returns how many bytes m is encoded to.
+func (m *Entry) Size() int {
+	const fixed, node = 2 + 8 + 1 + 8 + 1, 4 + 100 + 2
+	n := fixed + len(m.Name)
+	if m.HasNode {
+		n += node + len(m.Node.Target)
+	}
+	return n
+}
 
 // maxEntries fit one packet at the least size.
 const maxEntries = MaxPacket / 20

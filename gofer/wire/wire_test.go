@@ -70,6 +70,15 @@ func TestEveryMessageRoundTrips(t *testing.T) {
 	}
 }
 
+func TestEntrySize(t *testing.T) {
+	for _, m := range []Entry{{Name: "name"}, {Name: "n", HasNode: true, Node: Node{Target: "target"}}} {
+		e := NewEncoder(nil)
+		if m.Encode(&e); e.Len() != m.Size() {
+			t.Errorf("%+v: %d bytes, Size says %d", m, e.Len(), m.Size())
+		}
+	}
+}
+
 // normalEqual compares what two bodies encode to.
 func normalEqual(a, b Body) bool {
 	return reflect.TypeOf(a) == reflect.TypeOf(b) && bytes.Equal(packet(1, a), packet(1, b))
