@@ -93,9 +93,6 @@ func owns(family int32, tcp bool, level int32) bool {
 // set sets an option. bound says that the socket has a name.
 func (o *options) set(family int32, tcp bool, level, name int32, value []byte, bound bool) error {
 	if !owns(family, tcp, level) {
-		if level == linux.SOL_IPV6 || level == linux.SOL_UDP {
-			return errno.ENOPROTOOPT
-		}
 		return errno.ENOPROTOOPT
 	}
 	key := option{level, name}
@@ -162,6 +159,9 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 // get returns an option.
 func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error) {
 	if !owns(family, tcp, level) {
+		if family == linux.AF_INET {
+			return nil, errno.EOPNOTSUPP
+		}
 		return nil, errno.ENOPROTOOPT
 	}
 	key := option{level, name}

@@ -2,6 +2,7 @@ package inet
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"ringfence/abi/errno"
@@ -156,9 +157,7 @@ func (st *Stack) unbind(p ports, b *binding) {
 	l := p[b.port]
 	for i, o := range l {
 		if o == b {
-			l[i] = l[len(l)-1]
-			l[len(l)-1] = nil
-			l = l[:len(l)-1]
+			l = slices.Delete(l, i, i+1) // the order counts
 			break
 		}
 	}
@@ -222,7 +221,8 @@ func (st *Stack) find(p ports, src, dst netip.AddrPort) *binding {
 		if b.tcp != nil && !b.listening {
 			continue
 		}
-		if s := b.score(src, dst); s > most {
+		// Of equals the one bound last is found, as on Linux.
+		if s := b.score(src, dst); s >= max(most, 1) {
 			best, most = b, s
 		}
 	}

@@ -50,6 +50,7 @@ type TCP struct {
 	done          bool // ended by a reset or a refusal; polls as such
 	told          bool // connect(2) has reported the connection
 	binding       *binding
+	bound         bool // by bind(2): the port stays when a connection ends
 	local, remote netip.AddrPort
 	peer          *TCP
 	in, out       *stream
@@ -141,7 +142,7 @@ func (t *TCP) Bind(c socket.Caller, addr []byte) error {
 	if err := t.st.bind(c, t.st.tcp, b); err != nil {
 		return err
 	}
-	t.binding = b
+	t.binding, t.bound = b, a.Port() != 0
 	t.local = netip.AddrPortFrom(b.addr, b.port)
 	return nil
 }
@@ -158,6 +159,9 @@ func (t *TCP) Listen(c socket.Caller, backlog int32) error {
 		t.backlog = int(backlog)
 		return nil
 	case closed:
+		if t.done && !t.told {
+			return errno.EINVAL // an attempt to connect is not yet reported
+		}
 	default:
 		return errno.EINVAL
 	}
@@ -210,7 +214,7 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	}
 	if t.done && !t.told {
 		// The attempt under way has failed meanwhile.
-		t.told = true
+		t.failedLocked()
 		t.mu.Unlock()
 		if err := t.TakeError(); err != nil {
 			return err
@@ -243,19 +247,22 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	}
 	t.local = netip.AddrPortFrom(src, t.binding.port)
 	t.remote = netip.AddrPortFrom(dst, a.Port())
-	t.done, t.told, t.shut = false, false, 0
+	t.done, t.told = false, false
 	t.state = connecting
 	remote, from := t.remote, t.local
 	t.mu.Unlock()
 
 	b := t.st.find(t.st.tcp, from, remote)
-	if b == nil || !b.tcp.admit(t) {
+	switch {
+	case b == nil && from == remote:
+		t.meetSelf()
+	case b == nil || !b.tcp.admit(t):
 		t.refused()
 		if nonblock {
 			return errno.EINPROGRESS
 		}
 		t.mu.Lock()
-		t.told = true
+		t.failedLocked()
 		t.mu.Unlock()
 		return t.TakeError()
 	}
@@ -271,13 +278,40 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	return nil
 }
 
+// meetSelf connects a socket to its own address: what it sends it receives.
+func (t *TCP) meetSelf() {
+	t.mu.Lock()
+	o := t.Options()
+	t.in = &stream{limit: streamLimit(o.RcvBuf, o.SndBuf)}
+	t.out, t.peer, t.state = t.in, t, connected
+	t.mu.Unlock()
+	t.Queue.Notify(writable)
+}
+
+// failedLocked forgets an attempt to connect of whose failure connect(2) tells now.
+func (t *TCP) failedLocked() {
+	t.done, t.told, t.shut = false, false, 0
+	if !t.bound {
+		t.local = netip.AddrPort{}
+	}
+}
+
 // refused ends an attempt to connect.
 func (t *TCP) refused() {
 	t.SetError(errno.ECONNREFUSED)
 	t.mu.Lock()
 	t.state, t.done, t.told, t.waitsAt = closed, true, false, nil
+	t.releasePortLocked()
 	t.mu.Unlock()
 	t.Queue.Notify(changed)
+}
+
+// releasePortLocked gives back a port that bind(2) did not ask for.
+func (t *TCP) releasePortLocked() {
+	if !t.bound {
+		t.st.unbind(t.st.tcp, t.binding)
+		t.binding = nil
+	}
 }
 
 // admit takes a client in, or lets it wait for room; false if l does not listen any more.
@@ -319,6 +353,9 @@ func (l *TCP) establishLocked(client *TCP) bool {
 	e.in = &stream{limit: streamLimit(lo.RcvBuf, co.SndBuf)}
 	e.out = &stream{limit: streamLimit(co.RcvBuf, lo.SndBuf)}
 	e.state, e.told, e.peer = connected, true, client
+	if e.shut = l.shut; e.shut&shutSend != 0 {
+		e.out.finish()
+	}
 	e.local, e.remote = client.remote, client.local
 	e.binding = &binding{
 		addr: e.local.Addr(), port: e.local.Port(), tcp: e, connected: true, remote: e.remote,
@@ -414,7 +451,10 @@ func (t *TCP) Shutdown(h int32) error {
 		t.Queue.Notify(changed)
 		return nil
 	case t.state != connected || t.done:
+		// It counts all the same.
+		t.shut |= bits
 		t.mu.Unlock()
+		t.Queue.Notify(changed)
 		return errno.ENOTCONN
 	}
 	t.shut |= bits
@@ -433,6 +473,7 @@ func (t *TCP) stopListeningLocked() (pending, syns []*TCP) {
 	t.pending, t.syns, t.state = nil, nil, closed
 	b := t.binding
 	t.st.change(b, func(b *binding) { b.listening = false })
+	t.releasePortLocked()
 	return pending, syns
 }
 
@@ -466,7 +507,7 @@ func (t *TCP) disconnect() error {
 	t.abort()
 	t.mu.Lock()
 	b := t.binding
-	t.binding = nil
+	t.binding, t.bound = nil, false
 	t.state, t.done, t.told, t.shut = closed, false, false, 0
 	t.local, t.remote, t.peer, t.in, t.out = netip.AddrPort{}, netip.AddrPort{}, nil, nil, nil
 	t.mu.Unlock()
@@ -499,6 +540,7 @@ func (t *TCP) wasReset(e errno.Errno) {
 	}
 	t.done = true
 	t.shut = shutBoth
+	t.releasePortLocked()
 	t.mu.Unlock()
 	t.SetError(e)
 	t.Queue.Notify(changed)
@@ -512,6 +554,7 @@ func (t *TCP) Close() {
 	var pending, syns []*TCP
 	if st == listening {
 		pending, syns = t.stopListeningLocked()
+		b = t.binding
 	}
 	t.state, t.binding = closed, nil
 	done := t.done

@@ -83,8 +83,8 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 			return n, errno.EAGAIN // for MSG_WAITALL
 		}
 		return n, nil
-	case dst.Len() == 0:
-		return 0, nil
+	case dst.Len() == 0 && in.length() > 0:
+		return 0, nil // Without bytes, Linux waits even for none.
 	case !more:
 		return 0, nil
 	}

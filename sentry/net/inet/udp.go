@@ -38,6 +38,7 @@ type UDP struct {
 	mu         sync.Mutex
 	opts       options
 	binding    *binding
+	bound      bool // to a port by bind(2): it stays when the socket is disconnected
 	local      netip.AddrPort
 	remote     netip.AddrPort // of a connected socket
 	shut       uint8
@@ -83,7 +84,7 @@ func (u *UDP) Bind(c socket.Caller, addr []byte) error {
 	if err := u.st.bind(c, u.st.udp, b); err != nil {
 		return err
 	}
-	u.binding = b
+	u.binding, u.bound = b, a.Port() != 0
 	u.local = netip.AddrPortFrom(b.addr, b.port)
 	return nil
 }
@@ -115,6 +116,11 @@ func (u *UDP) Connect(c socket.Caller, addr []byte, _ uint32) error {
 		if b := u.binding; b != nil {
 			u.local = netip.AddrPortFrom(b.addr, b.port)
 			u.st.change(b, func(b *binding) { b.connected = false })
+			if !u.bound {
+				u.st.unbind(u.st.udp, b)
+				u.binding = nil
+				u.local = netip.AddrPortFrom(b.addr, 0)
+			}
 		}
 		return nil
 	}
@@ -187,13 +193,16 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		return 0, errno.EOPNOTSUPP
 	}
 	size := src.Len()
-	if size > maxDatagram {
-		return 0, errno.EMSGSIZE
-	}
 	u.mu.Lock()
 	to := u.remote
-	var err error
-	if m.Name != nil {
+	err := u.autobindLocked(c) // even if nothing comes of it
+	if err != nil {
+		u.mu.Unlock()
+		return 0, err
+	}
+	if size > maxDatagram {
+		err = errno.EMSGSIZE
+	} else if m.Name != nil {
 		to, err = parse(u.family, m.Name)
 		if err == nil && to.Port() == 0 {
 			err = errno.EINVAL
@@ -210,12 +219,6 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		}
 		to = netip.AddrPortFrom(dst, to.Port())
 	}
-	if err == nil && u.shut&shutSend != 0 {
-		err = errno.EPIPE
-	}
-	if err == nil {
-		err = u.autobindLocked(c)
-	}
 	if err != nil {
 		u.mu.Unlock()
 		return 0, err
@@ -224,9 +227,13 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		from = ip
 	}
 	source := netip.AddrPortFrom(from, u.binding.port)
+	shut := u.shut
 	u.mu.Unlock()
 	if err := u.TakeError(); err != nil {
 		return 0, err
+	}
+	if shut&shutSend != 0 {
+		return 0, errno.EPIPE
 	}
 	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), stamp: c.Now()}
 	if n, err := src.CopyIn(d.data); uint64(n) < size {
@@ -237,18 +244,26 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	b := u.st.find(u.st.udp, source, to)
 	if b == nil {
-		// The host answers that the port is closed: a connected socket hears of it.
-		u.mu.Lock()
-		hears := u.remote.IsValid() || u.opts.recvErr
-		u.mu.Unlock()
-		if hears {
-			u.SetError(errno.ECONNREFUSED)
-			u.Queue.Notify(changed)
+		// The host answers that the port is closed. Whoever talks to it from this port, and is
+		// connected, hears of it.
+		if e := u.st.find(u.st.udp, to, source); e != nil {
+			e.udp.portClosed(to)
 		}
 		return int(size), nil
 	}
 	b.udp.deliver(d)
 	return int(size), nil
+}
+
+// portClosed is told that nobody listens at to.
+func (u *UDP) portClosed(to netip.AddrPort) {
+	u.mu.Lock()
+	hears := u.remote == to || !u.remote.IsValid() && u.opts.recvErr
+	u.mu.Unlock()
+	if hears {
+		u.SetError(errno.ECONNREFUSED)
+		u.Queue.Notify(changed)
+	}
 }
 
 // deliver puts a datagram into the queue, or drops it if that is full.
