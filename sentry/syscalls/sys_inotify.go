@@ -11,7 +11,7 @@ import (
 var inotifyCalls = []line{
 	{linux.SYS_INOTIFY_INIT, "inotify_init", sysInotifyInit, kernel.Full, "", ""},
 	{linux.SYS_INOTIFY_INIT1, "inotify_init1", sysInotifyInit1, kernel.Full, "IN_CLOEXEC IN_NONBLOCK", ""},
-	{linux.SYS_INOTIFY_ADD_WATCH, "inotify_add_watch", sysInotifyAddWatch, kernel.Full, "all", "no IN_UNMOUNT"},
+	{linux.SYS_INOTIFY_ADD_WATCH, "inotify_add_watch", sysInotifyAddWatch, kernel.Full, "all", ""},
 	{linux.SYS_INOTIFY_RM_WATCH, "inotify_rm_watch", sysInotifyRmWatch, kernel.Full, "", ""},
 }
 

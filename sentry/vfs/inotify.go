@@ -1,6 +1,7 @@
 package vfs
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,35 @@ type inodeEvents struct {
 	count   atomic.Int32 // len(watches), to be quick without any
 	mu      sync.Mutex
 	watches []*watch
+}
+
+// watchTable knows the watched inodes of a superblock. Its lock comes after inodeEvents.mu.
+type watchTable struct {
+	mu    sync.Mutex
+	nodes map[*Inode]bool
+}
+
+func (t *watchTable) set(n *Inode, watched bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !watched {
+		delete(t.nodes, n)
+		return
+	}
+	if t.nodes == nil {
+		t.nodes = make(map[*Inode]bool)
+	}
+	t.nodes[n] = true
+}
+
+// unmounted ends all watches, with IN_UNMOUNT.
+func (t *watchTable) unmounted() {
+	t.mu.Lock()
+	nodes := slices.Collect(maps.Keys(t.nodes))
+	t.mu.Unlock()
+	for _, n := range nodes {
+		n.gone(linux.IN_UNMOUNT)
+	}
 }
 
 // watch is one inode that an Inotify watches. It holds a reference to the inode.
@@ -102,6 +132,7 @@ func (in *Inotify) AddWatch(c Caller, p Path, mask uint32) (int32, error) {
 	n.IncRef()
 	ev.watches = append(ev.watches, w)
 	ev.count.Store(int32(len(ev.watches)))
+	n.SB.watches.set(n, true)
 	return w.wd, nil
 }
 
@@ -133,6 +164,9 @@ func (ev *inodeEvents) dropLocked(w *watch) bool {
 	}
 	ev.watches = slices.Delete(ev.watches, i, i+1)
 	ev.count.Store(int32(len(ev.watches)))
+	if len(ev.watches) == 0 {
+		w.node.SB.watches.set(w.node, false)
+	}
 	w.in.put(inotifyEvent{wd: w.wd, mask: linux.IN_IGNORED})
 	w.in.mu.Lock()
 	delete(w.in.watches, w.wd)
@@ -165,7 +199,7 @@ func (n *Inode) send(mask uint32, name string, cookie uint32, unlinked bool) {
 	var ended []*watch
 	ev.mu.Lock()
 	for _, w := range slices.Clone(ev.watches) {
-		if w.mask&mask&linux.IN_ALL_EVENTS == 0 || unlinked && w.mask&linux.IN_EXCL_UNLINK != 0 {
+		if (w.mask&linux.IN_ALL_EVENTS|linux.IN_UNMOUNT)&mask == 0 || unlinked && w.mask&linux.IN_EXCL_UNLINK != 0 {
 			continue
 		}
 		w.in.put(inotifyEvent{wd: w.wd, mask: mask, cookie: cookie, name: name})
@@ -222,6 +256,9 @@ func (n *Inode) gone(mask uint32) {
 	if ev.count.Load() == 0 {
 		return
 	}
+	// The watches may hold the last references.
+	n.IncRef()
+	defer n.DecRef()
 	n.send(mask, "", 0, false)
 	ev.mu.Lock()
 	ended := 0

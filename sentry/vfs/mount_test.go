@@ -1,11 +1,13 @@
 package vfs_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
 
@@ -235,4 +237,31 @@ func TestTextBusy(t *testing.T) {
 	}
 	p.Inode().AllowWrite()
 	e.must(open())
+}
+
+func TestWatchesEndWithTheFileSystem(t *testing.T) {
+	e := newEnv(t)
+	e.mkdir("/a")
+	e.mount("/a")
+	e.touch("/a/f")
+	in := vfs.NewInotify()
+	defer in.Release(nil)
+	p := e.at("/a/f")
+	_, err := in.AddWatch(e.c, p, linux.IN_ALL_EVENTS)
+	e.must(err)
+	p.DecRef()
+	e.must(e.umount("/a", 0))
+	b := make([]byte, 256)
+	dst := usermem.FromBytes(b)
+	n, err := in.Read(e.c, nil, &dst, 0, 0)
+	e.must(err)
+	var masks []uint32
+	for b = b[:n]; len(b) > 0; b = b[linux.InotifyEventHeadSize:] {
+		var ev linux.InotifyEvent
+		ev.UnmarshalBytes(b)
+		masks = append(masks, ev.Mask)
+	}
+	if !slices.Equal(masks, []uint32{linux.IN_UNMOUNT, linux.IN_IGNORED}) {
+		t.Errorf("events %#x", masks)
+	}
 }

@@ -32,6 +32,8 @@ type Superblock struct {
 	readOnly   atomic.Bool   // MS_RDONLY of the whole file system
 	renameMu   sync.Mutex    // held by a rename from one directory to another
 
+	watches watchTable
+
 	dcache
 }
 
@@ -57,6 +59,7 @@ func (sb *Superblock) Drop() { sb.decActive() }
 // decActive drops a mount; the last one releases the file system.
 func (sb *Superblock) decActive() {
 	if sb.active.Add(-1) == 0 {
+		sb.watches.unmounted()
 		sb.dropAll()
 		sb.Ops.Release(sb)
 	}
