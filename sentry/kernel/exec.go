@@ -288,7 +288,6 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	ctx := k.Platform.NewContext()
 
 	t.leaveMM()
-	t.dropUndoOfMM()
 	old := t.mm
 	t.mu.Lock()
 	t.mm = m

@@ -42,16 +42,6 @@ func (u *UTSNamespace) SetDomainname(s string) {
 	u.domainname = s
 }
 
-// IPCNamespace holds System V objects and POSIX message queues (ipc_namespaces(7)).
-type IPCNamespace struct {
-	ID    uint64
-	Owner *creds.UserNamespace
-}
-
-func (k *Kernel) newIPCNamespace(owner *creds.UserNamespace) *IPCNamespace {
-	return &IPCNamespace{ID: k.NextNSInode(), Owner: owner}
-}
-
 // Namespaces are the namespaces of a task other than its user namespace, which is in
 // its credentials, and its mount namespace (Linux's struct nsproxy). Immutable: a change makes a copy.
 type Namespaces struct {

@@ -60,6 +60,7 @@ var families = [][]line{
 	prctlCalls,
 	ptraceCalls,
 	pidfdCalls,
+	ipcCalls,
 	schedCalls,
 	utsCalls,
 	rlimitCalls,
