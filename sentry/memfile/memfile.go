@@ -114,7 +114,23 @@ func (f *File) Close() {
 	hostcall.Close(f.fd)
 }
 
-// SetLimit sets how many bytes of frames may be in use; Allocate gives ENOMEM beyond.
+// resident returns about how many pages of the host's memory the frames in use take. That
+// is less than there are frames: the host gives memory to a page when it is touched.
+// Free pages that we keep are taken to have memory, so it may be too low by those.
+func (f *File) resident() uint64 {
+	st, err := hostcall.Fstat(f.fd)
+	if err != nil {
+		return f.inUse.Load()
+	}
+	f.mu.Lock()
+	cached := f.dirtyFree
+	f.mu.Unlock()
+	n := uint64(st.Blocks) * 512 >> addr.PageShift
+	return min(n-min(n, cached), f.inUse.Load())
+}
+
+// SetLimit sets how many bytes of the host's memory the frames in use may take; Allocate
+// gives ENOMEM beyond.
 func (f *File) SetLimit(n uint64) {
 	f.limit.Store(min(n, uint64(len(f.mem))) >> addr.PageShift)
 }
@@ -127,6 +143,9 @@ func (f *File) Bytes(off, n uint64, write bool) ([]byte, error) {
 	return f.mem[off : off+n : off+n], nil
 }
 
+// Frames returns how many bytes of frames have a reference, touched or not; for leak checks.
+func (f *File) Frames() uint64 { return f.inUse.Load() << addr.PageShift }
+
 // Allocate returns the offset of n bytes of contiguous zeroed frames with one
 // reference each. Runs are aligned to the power of two at or above n.
 // ENOMEM if the limit is reached.
@@ -137,7 +156,7 @@ func (f *File) Allocate(n uint64, o AllocOpts) (uint64, error) {
 	if pages == 0 || pages > chunkPages || n&addr.PageMask != 0 {
 		panic(fmt.Sprintf("memfile: allocation of %d bytes", n))
 	}
-	if f.inUse.Add(pages) > f.limit.Load() {
+	if f.inUse.Add(pages) > f.limit.Load() && f.resident()+pages > f.limit.Load() {
 		f.inUse.Add(-pages)
 		return 0, errno.ENOMEM
 	}
@@ -271,7 +290,9 @@ func (f *File) Refs(off uint64) int32 {
 
 // Stats is what a File holds, in bytes.
 type Stats struct {
-	Limit  uint64
+	Limit uint64
+	// InUse is the host's memory behind frames with a reference; ByKind counts the
+	// frames themselves, touched or not.
 	InUse  uint64
 	ByKind [numKinds]uint64
 	// Cached are free frames that the host has not got back.
@@ -282,7 +303,7 @@ type Stats struct {
 func (f *File) Stats() Stats {
 	s := Stats{
 		Limit: f.limit.Load() << addr.PageShift,
-		InUse: f.inUse.Load() << addr.PageShift,
+		InUse: f.resident() << addr.PageShift,
 	}
 	for k := range s.ByKind {
 		s.ByKind[k] = uint64(max(f.byKind[k].Load(), 0)) << addr.PageShift

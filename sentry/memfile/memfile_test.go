@@ -67,15 +67,15 @@ func TestAllocate_gives_zeroed_runs_that_do_not_overlap(t *testing.T) {
 		}
 		held = append(held, run{off, n})
 	}
-	if got, want := f.Stats().InUse, uint64(len(owner)*page); got != want {
+	if got, want := f.Frames(), uint64(len(owner)*page); got != want {
 		t.Errorf("%d bytes in use, want %d", got, want)
 	}
 	for _, h := range held {
 		f.DecRef(h.off, h.n)
 	}
 	s := f.Stats()
-	if s.InUse != 0 {
-		t.Errorf("%d bytes in use at the end", s.InUse)
+	if n := f.Frames(); n != 0 {
+		t.Errorf("%d bytes in use at the end", n)
 	}
 	for k, n := range s.ByKind {
 		if n != 0 || f.byKind[k].Load() != 0 {
@@ -97,11 +97,11 @@ func TestReferences_are_counted_by_page(t *testing.T) {
 	off, _ := f.Allocate(8*page, AllocOpts{})
 	f.IncRef(off+2*page, 3*page)
 	f.DecRef(off, 8*page)
-	if got := f.Stats().InUse; got != 3*page {
+	if got := f.Frames(); got != 3*page {
 		t.Errorf("%d bytes in use", got)
 	}
 	f.DecRef(off+2*page, 3*page)
-	if got := f.Stats().InUse; got != 0 {
+	if got := f.Frames(); got != 0 {
 		t.Errorf("%d bytes in use", got)
 	}
 }
@@ -126,12 +126,32 @@ func TestLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	b, _ := f.Bytes(off, 10*page, true)
+	for i := range b {
+		b[i] = 1
+	}
+	if got := f.Stats().InUse; got > 10*page || got == 0 {
+		t.Errorf("%d bytes in use", got)
+	}
 	if _, err := f.Allocate(page, AllocOpts{}); err != errno.ENOMEM {
 		t.Error(err)
 	}
 	f.DecRef(off, page)
 	if _, err := f.Allocate(page, AllocOpts{}); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestLimit_counts_what_is_touched(t *testing.T) {
+	f := newFile(t)
+	f.SetLimit(10 * page)
+	for range 3 {
+		if _, err := f.Allocate(10*page, AllocOpts{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := f.Stats().InUse; got != 0 {
+		t.Errorf("%d bytes in use", got)
 	}
 }
 
@@ -201,7 +221,7 @@ func TestAllocations_race(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := f.Stats().InUse; got != 0 {
+	if got := f.Frames(); got != 0 {
 		t.Errorf("%d bytes in use", got)
 	}
 }

@@ -155,8 +155,8 @@ func newGuest(t testing.TB) guest {
 	}
 	t.Cleanup(func() {
 		m.DecUsers()
-		if s := mf.Stats(); s.InUse != 0 {
-			t.Errorf("%d bytes of frames leaked: %v", s.InUse, s.ByKind)
+		if n := mf.Frames(); n != 0 {
+			t.Errorf("%d bytes of frames leaked: %v", n, mf.Stats().ByKind)
 		}
 		mf.Close()
 	})

@@ -95,11 +95,11 @@ func TestFork_copies_on_write(t *testing.T) {
 	d.m.DecUsers()
 	g.mustLoad(a+page, 1)
 	// Alone again: no copies are made.
-	before := g.mf.Stats().InUse
+	before := g.mf.Frames()
 	for i := addr.Addr(0); i < 1<<20; i += page {
 		g.mustStore(a+i, 1)
 	}
-	if after := g.mf.Stats().InUse; after != before {
+	if after := g.mf.Frames(); after != before {
 		t.Errorf("%d bytes more", after-before)
 	}
 }

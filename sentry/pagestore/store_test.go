@@ -25,7 +25,7 @@ func newStore(t testing.TB, q Quota) *Store {
 	s := New(mf, memfile.FileData, q)
 	t.Cleanup(func() {
 		s.Release()
-		if n := mf.Stats().InUse; n != 0 {
+		if n := mf.Frames(); n != 0 {
 			t.Errorf("%d bytes leaked", n)
 		}
 		mf.Close()

@@ -151,7 +151,7 @@ func sysGetMempolicy(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 		result, mask = uint32(vp.Mode)|uint32(vp.Flags), vp.Nodes // of the mapping alone
-		if flags&linux.MPOL_F_NODE != 0 { // the node that the page lies on
+		if flags&linux.MPOL_F_NODE != 0 {                         // the node that the page lies on
 			var b [1]byte
 			if err := t.CopyIn(at, b[:]); err != nil {
 				return 0, err
