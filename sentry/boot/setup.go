@@ -113,6 +113,8 @@ func (s *builder) makeKernel() error {
 		c.Tracer = newTracer(s.b.log)
 	}
 	s.k = kernel.New(c)
+	// Guests run out of memory before the host does.
+	s.mem.SetLimit(s.k.Memory - s.k.Memory/16)
 	if cfg.Domainname != "" {
 		s.k.UTSNS.SetDomainname(cfg.Domainname)
 	}

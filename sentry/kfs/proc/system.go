@@ -89,7 +89,7 @@ func memoryOf(k *kernel.Kernel) memory {
 	s := k.MemFile.Stats()
 	m := memory{total: k.Memory, anon: s.ByKind[memfile.Anonymous] + s.ByKind[memfile.System],
 		shared: s.ByKind[memfile.Shared], files: s.ByKind[memfile.FileData]}
-	m.free = m.total - min(m.total, m.anon+m.shared+m.files)
+	m.free = m.total - min(m.total, s.InUse)
 	return m
 }
 
