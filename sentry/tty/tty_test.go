@@ -71,7 +71,10 @@ func ourPair(t *testing.T) (m, s ourEnd) {
 	return ourEnd{mo, f, p}, ourEnd{so, f, p}
 }
 
-type hostEnd struct{ fd int }
+type hostEnd struct {
+	fd   int
+	wait time.Duration // how long the host's kernel thread gets to carry bytes to the other end
+}
 
 func hostErr(err error) error {
 	if e, ok := err.(syscall.Errno); ok {
@@ -80,19 +83,18 @@ func hostErr(err error) error {
 	return err
 }
 
-// settle lets the host's kernel thread carry bytes from one end to the other.
-func settle() { time.Sleep(300 * time.Microsecond) }
+func (e hostEnd) settle() { time.Sleep(e.wait) }
 
 func (e hostEnd) write(b []byte) (int, error) {
 	n, err := syscall.Write(e.fd, b)
-	settle()
+	e.settle()
 	return max(n, 0), hostErr(err)
 }
 
 func (e hostEnd) read(n int) ([]byte, error) {
 	b := make([]byte, n)
 	n, err := syscall.Read(e.fd, b)
-	settle()
+	e.settle()
 	return b[:max(n, 0)], hostErr(err)
 }
 
@@ -100,7 +102,7 @@ func (e hostEnd) set(t linux.Termios) {
 	b := make([]byte, t.SizeBytes())
 	t.MarshalBytes(b)
 	ioctl(e.fd, linux.TCSETS, uintptr(unsafe.Pointer(&b[0])))
-	settle()
+	e.settle()
 }
 
 func (e hostEnd) poll() wait.Mask {
@@ -118,7 +120,7 @@ func ioctl(fd int, cmd, arg uintptr) {
 	}
 }
 
-func hostPair(t *testing.T) (m, s hostEnd) {
+func hostPair(t *testing.T, wait time.Duration) (m, s hostEnd) {
 	mfd, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +134,7 @@ func hostPair(t *testing.T) (m, s hostEnd) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Close(mfd); syscall.Close(sfd) })
-	return hostEnd{mfd}, hostEnd{sfd}
+	return hostEnd{mfd, wait}, hostEnd{sfd, wait}
 }
 
 // step is one action of a script.
@@ -177,9 +179,9 @@ func compare(t *testing.T, script []step) {
 	om, os := ourPair(t)
 	got := run(om, os, script)
 	var want []string
-	for range 5 {
+	for wait := 300 * time.Microsecond; wait < time.Second; wait *= 4 {
 		// A busy host may be slow to carry bytes; that is no difference.
-		hm, hs := hostPair(t)
+		hm, hs := hostPair(t, wait)
 		if want = run(hm, hs, script); slices.Equal(got, want) {
 			return
 		}

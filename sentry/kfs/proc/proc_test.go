@@ -239,3 +239,43 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestPollTellsOfMounts compares poll(2) on mountinfo with the host's.
+func TestPollTellsOfMounts(t *testing.T) {
+	prog := kerneltest.Compile(t, "poll", `
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+static int look(int fd) { struct pollfd p = { fd, POLLIN | POLLPRI }; poll(&p, 1, 0); return p.revents; }
+int main(void) {
+	if (getpid() == 1) { mkdir("/proc", 0755); mount("proc", "/proc", "proc", 0, 0); }
+	if (unshare(CLONE_NEWNS) || mount(0, "/", 0, MS_REC | MS_PRIVATE, 0)) { perror("unshare"); return 1; }
+	int fd = open("/proc/self/mountinfo", O_RDONLY);
+	printf("%x\n", look(fd));
+	printf("mount %d\n", mount("x", "/tmp", "tmpfs", 0, 0));
+	printf("%x %x\n", look(fd), look(fd));
+	printf("umount %d\n", umount("/tmp"));
+	printf("%x %x\n", look(fd), look(fd));
+	return 0;
+}`)
+	m := kerneltest.New(t, syscalls.Table())
+	m.K.VFS.AddType("proc", &proc.FS{Kernel: m.K}, true)
+	m.Put("/bin/poll", prog, 0o755)
+	r := m.Run("/bin/poll")
+	path := filepath.Join(t.TempDir(), "poll")
+	if err := os.WriteFile(path, prog, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	host, err := exec.Command(path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, host)
+	}
+	if r.Output != string(host) {
+		t.Errorf("%q, host %q", r.Output, host)
+	}
+}
