@@ -38,3 +38,30 @@ func TestMemory_cases(t *testing.T) {
 		})
 	}
 }
+
+// A process that uses up all memory dies; its parent and the kernel go on.
+func TestMemory_that_ends_kills_who_takes_it(t *testing.T) {
+	m := kerneltest.New(t, Table())
+	m.Put("/bin/eat", kerneltest.Compile(t, "eat", `
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+	for (int i = 0; i < 3; i++) {
+		int st;
+		pid_t p = fork();
+		if (p == 0)
+			for (;;) memset(malloc(1 << 20), 1, 1 << 20);
+		waitpid(p, &st, 0);
+		printf("%x\n", st);
+	}
+	return 0;
+}
+`), 0o755)
+	m.K.MemFile.SetLimit(48 << 20)
+	if r := m.Run("/bin/eat"); r.Status != 0 || r.Output != "9\n9\n9\n" {
+		t.Errorf("%+v", r)
+	}
+}
