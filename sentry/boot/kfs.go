@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"ringfence/abi/addr"
 	"ringfence/sentry/fs/overlay"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/proc"
@@ -16,6 +17,8 @@ func (s *builder) addKernelTypes() {
 
 // overlay puts a writable layer in memory over a file system.
 func (s *builder) overlay(lower mounted) (mounted, error) {
-	sb, root := overlay.New(overlay.Config{Lower: []*vfs.Inode{lower.root}, Memory: s.mem})
+	sb, root := overlay.New(overlay.Config{
+		Lower: []*vfs.Inode{lower.root}, Memory: s.mem, Inodes: s.k.Memory / 2 / addr.PageSize,
+	})
 	return mounted{sb, root}, nil
 }

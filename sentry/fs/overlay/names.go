@@ -48,6 +48,9 @@ func drop(i *vfs.Inode) {
 // make makes a file that has no lower one, and names it, unless name is empty.
 func (n *node) make(c vfs.Caller, name string, mode uint32, rdev uint64, target string) (*vfs.Inode, error) {
 	s := n.fs
+	if err := charge(&s.made, s.maxMade, 1); err != nil {
+		return nil, err
+	}
 	uid, gid, mode := vfs.InitOwner(c, n.inode, mode)
 	now := c.Now()
 	a := vfs.Attr{
@@ -64,7 +67,6 @@ func (n *node) make(c vfs.Caller, name string, mode uint32, rdev uint64, target 
 	}
 	child := &node{fs: s, target: target, ownXattrs: true}
 	child.inode = vfs.NewInode(s.sb, child, a)
-	s.inodes.Add(1)
 	if name != "" {
 		n.add(strings.Clone(name), child)
 		n.touch(c, isDir, +1)

@@ -212,8 +212,9 @@ func (n *node) Evict(*vfs.Inode) {
 			delete(s.nodes, l)
 		}
 		s.mu.Unlock()
+	} else {
+		s.made.Add(^uint64(0))
 	}
-	s.inodes.Add(^uint64(0))
 	if st := n.store.Load(); st != nil {
 		st.Release()
 	}

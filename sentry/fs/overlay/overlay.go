@@ -35,6 +35,8 @@ type Config struct {
 	Memory *memfile.File
 	// Limit is how many bytes of contents may be kept. 0: no limit.
 	Limit uint64
+	// Inodes is how many files may be made that no lower file system has. 0: no limit.
+	Inodes uint64
 	// Options is what /proc/mounts shows.
 	Options string
 }
@@ -42,7 +44,7 @@ type Config struct {
 // New returns a superblock and its root inode, with a reference.
 func New(cfg Config) (*vfs.Superblock, *vfs.Inode) {
 	s := &super{
-		mf: cfg.Memory, limit: cfg.Limit / addr.PageSize, options: cfg.Options, lowers: cfg.Lower,
+		mf: cfg.Memory, limit: cfg.Limit / addr.PageSize, maxMade: cfg.Inodes, options: cfg.Options, lowers: cfg.Lower,
 		nodes: make(map[*vfs.Inode]*node), pinned: make(map[*node]bool),
 	}
 	for _, l := range cfg.Lower {
@@ -66,9 +68,9 @@ type super struct {
 	lowers  []*vfs.Inode
 	layers  []*vfs.Superblock
 
-	limit  uint64 // pages; 0: no limit
-	used   atomic.Uint64
-	inodes atomic.Uint64
+	limit, maxMade uint64 // pages, inodes; 0: no limit. Immutable.
+	used           atomic.Uint64
+	made           atomic.Uint64 // inodes without lowers
 
 	mu     sync.Mutex
 	nodes  map[*vfs.Inode]*node // by the topmost lower inode
@@ -102,13 +104,15 @@ func (s *super) ino(sb *vfs.Superblock, lower uint64) uint64 {
 }
 
 // Charge and Uncharge are pagestore's quota.
-func (s *super) Charge(n uint64) error {
+func (s *super) Charge(n uint64) error { return charge(&s.used, s.limit, n) }
+
+func charge(used *atomic.Uint64, limit, n uint64) error {
 	for {
-		u := s.used.Load()
-		if s.limit != 0 && (n > s.limit || u > s.limit-n) {
+		u := used.Load()
+		if limit != 0 && (n > limit || u > limit-n) {
 			return errno.ENOSPC
 		}
-		if s.used.CompareAndSwap(u, u+n) {
+		if used.CompareAndSwap(u, u+n) {
 			return nil
 		}
 	}
@@ -126,8 +130,11 @@ func (s *super) Statfs(vfs.Caller, *vfs.Superblock) (vfs.Statfs, error) {
 	}
 	st.Free = st.Blocks - min(st.Blocks, used)
 	st.Avail = st.Free
-	st.Files = st.Blocks
-	st.FilesFree = st.Files - min(st.Files, s.inodes.Load())
+	st.Files = s.maxMade
+	if st.Files == 0 {
+		st.Files = st.Blocks
+	}
+	st.FilesFree = st.Files - min(st.Files, s.made.Load())
 	return st, nil
 }
 
@@ -170,7 +177,6 @@ func (s *super) node(lowers []*vfs.Inode) *node {
 	n.inode = vfs.NewInode(s.sb, n, a)
 	s.nodes[top] = n
 	s.mu.Unlock()
-	s.inodes.Add(1)
 	return n
 }
 
