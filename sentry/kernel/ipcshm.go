@@ -7,6 +7,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform"
+	"ringfence/sentry/mappable"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/mm"
 	"ringfence/sentry/pagestore"
@@ -19,8 +20,8 @@ type shmTable struct {
 	pages uint64
 }
 
-// shmSegment is a segment. Guarded by the table's lock. It is the mm.FileRef of its mappings: their number is
-// shm_nattch.
+// shmSegment is a segment. Guarded by the table's lock. It is what address spaces map, and the mm.FileRef of its
+// mappings.
 type shmSegment struct {
 	perm         ipcPerm
 	ns           *IPCNamespace // immutable
@@ -28,31 +29,44 @@ type shmSegment struct {
 	store        *pagestore.Store
 	name         string // immutable
 	ino          uint64 // immutable
-	attached     int64
+	mapped       uint64 // bytes, in all address spaces
+	holds        int    // shmat calls under way
 	atime, dtime int64
 	cpid, lpid   *PID
 	gone         bool // released
 }
 
-// IncRef implements mm.FileRef: a mapping of the segment was made, split or copied.
-func (s *shmSegment) IncRef() {
-	s.ns.shms.mu.Lock()
-	defer s.ns.shms.mu.Unlock()
-	s.attached++
+var _ mappable.Mappable = (*shmSegment)(nil)
+
+// Translate implements mappable.Mappable.
+func (s *shmSegment) Translate(off, n, hint uint64, write bool) (mappable.Pages, error) {
+	return s.store.Translate(off, n, hint, write)
 }
 
-// DecRef implements mm.FileRef.
-func (s *shmSegment) DecRef() {
+// AddMapping implements mappable.Mappable.
+func (s *shmSegment) AddMapping(space mappable.Space, r addr.Range, off uint64, writable bool) error {
+	if err := s.store.AddMapping(space, r, off, writable); err != nil {
+		return err
+	}
 	s.ns.shms.mu.Lock()
 	defer s.ns.shms.mu.Unlock()
-	s.attached--
+	s.mapped += r.Len()
+	return nil
+}
+
+// RemoveMapping implements mappable.Mappable.
+func (s *shmSegment) RemoveMapping(space mappable.Space, r addr.Range, off uint64, writable bool) {
+	s.store.RemoveMapping(space, r, off, writable)
+	s.ns.shms.mu.Lock()
+	defer s.ns.shms.mu.Unlock()
+	s.mapped -= r.Len()
 	s.dtime = s.ns.k.seconds()
 	s.releaseLocked()
 }
 
 // releaseLocked gives back a removed segment that nobody has attached.
 func (s *shmSegment) releaseLocked() {
-	if s.attached > 0 || s.perm.mode&linux.SHM_DEST == 0 || s.gone {
+	if s.mapped > 0 || s.holds > 0 || s.perm.mode&linux.SHM_DEST == 0 || s.gone {
 		return
 	}
 	s.gone = true
@@ -61,9 +75,18 @@ func (s *shmSegment) releaseLocked() {
 	s.store.Release()
 }
 
+// attachedLocked is shm_nattch: how often the segment is mapped whole, or in pieces that add up to that.
+func (s *shmSegment) attachedLocked() uint64 {
+	n := s.pages() << addr.PageShift
+	return (s.mapped + n - 1) / n
+}
+
+// IncRef and the like implement mm.FileRef; the segment lives by its mappings.
+func (s *shmSegment) IncRef() {}
+func (s *shmSegment) DecRef() {}
+
 func (s *shmSegment) pages() uint64 { return (s.size + addr.PageMask) >> addr.PageShift }
 
-// MapName and MapDevIno implement mm.FileRef.
 func (s *shmSegment) MapName() string              { return s.name }
 func (s *shmSegment) MapDevIno() (dev, ino uint64) { return s.ns.shms.dev, s.ino }
 
@@ -131,17 +154,17 @@ func (t *Task) Shmat(id int32, at addr.Addr, flag uint32) (addr.Addr, error) {
 		ns.shms.mu.Unlock()
 		return 0, err
 	}
-	s.attached++ // holds it until it is mapped
+	s.holds++ // until it is mapped
 	ns.shms.mu.Unlock()
 
-	o := mm.MapOpts{Addr: at, Length: s.size, Prot: prot, MaxProt: maxProt, Mappable: s.store, File: s,
+	o := mm.MapOpts{Addr: at, Length: s.size, Prot: prot, MaxProt: maxProt, Mappable: s, File: s,
 		Fixed: at != 0, NoReplace: at != 0 && flag&linux.SHM_REMAP == 0}
 	a, err := t.mm.Map(o)
 	if err == errno.EEXIST {
 		err = errno.EINVAL
 	}
 	ns.shms.mu.Lock()
-	s.attached--
+	s.holds--
 	if err == nil {
 		s.atime, s.lpid = t.k.seconds(), t.tg.pid
 	}
@@ -264,7 +287,7 @@ func (t *Task) ShmStat(id int32, byIndex, any bool) (linux.ShmidDs, int32, error
 
 func (s *shmSegment) stat(ns *PIDNamespace) linux.ShmidDs {
 	return linux.ShmidDs{Perm: s.perm.marshal(), Segsz: s.size, Atime: s.atime, Dtime: s.dtime, Ctime: s.perm.ctime,
-		Cpid: pidOf(s.cpid, ns), Lpid: pidOf(s.lpid, ns), Nattch: uint64(s.attached)}
+		Cpid: pidOf(s.cpid, ns), Lpid: pidOf(s.lpid, ns), Nattch: s.attachedLocked()}
 }
 
 // ShmParams is IPC_INFO of shmctl(2), ShmUsage SHM_INFO; both also return the greatest index in use.
