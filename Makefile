@@ -5,7 +5,7 @@ BIN     := bin
 RUNSC   := $(BIN)/runsc
 PROGRAM ?= /bin/sh -c 'echo "Hello from $$(uname -srm), pid $$$$ of $$(ls -d /proc/[0-9]* | wc -l)"; head -1 /etc/os-release'
 
-.PHONY: help all build run test vet race fuzz soak accept clean deps-run deps-test
+.PHONY: help all build run test vet race fuzz accept clean deps-run deps-test
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,6 @@ race: ## the packages that the race detector can follow
 
 accept: build ## only the tests that run real programs
 	$(GO) test -v -timeout 30m ./tools/acceptance/
-
-soak: build ## leak tests at full length (20,000 processes)
-	SOAK=1 $(GO) test -v -timeout 60m -run TestNoLeak ./tools/acceptance/
 
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@tools/fuzz.sh $(or $(FUZZTIME),30s)
