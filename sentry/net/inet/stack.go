@@ -44,6 +44,7 @@ type binding struct {
 	listening bool
 	connected bool // to remote: matches that alone
 	remote    netip.AddrPort
+	src       netip.Addr // of a TCP connection: the local address, where addr is a wildcard
 	uid       creds.UID
 	tcp       *TCP // or
 	udp       *UDP
@@ -173,6 +174,20 @@ func (st *Stack) change(b *binding, fn func(*binding)) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	fn(b)
+}
+
+// claim notes that b is the local end of a connection from src to remote; EADDRNOTAVAIL if there
+// is one already between the two.
+func (st *Stack) claim(b *binding, src netip.Addr, remote netip.AddrPort) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, o := range st.tcp[b.port] {
+		if o != b && o.connected && o.remote == remote && o.src == src {
+			return errno.EADDRNOTAVAIL
+		}
+	}
+	b.connected, b.remote, b.src = true, remote, src
+	return nil
 }
 
 // listen makes b a listener; EADDRINUSE if another one has the port.

@@ -135,7 +135,7 @@ func (t *TCP) Bind(c socket.Caller, addr []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.binding != nil || t.state != closed {
+	if t.binding != nil || t.state != closed && !t.done {
 		return errno.EINVAL
 	}
 	b := t.newBinding(c, a)
@@ -199,6 +199,10 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 		t.mu.Unlock()
 		return errno.EISCONN
 	case connected:
+		if t.done && !t.told {
+			t.state = closed // reset before anybody asked
+			break
+		}
 		defer t.mu.Unlock()
 		if t.told {
 			return errno.EISCONN
@@ -244,6 +248,11 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	}
 	if ip := t.binding.addr; ip != any4 && ip != any6 {
 		src = ip
+	}
+	if err := t.st.claim(t.binding, src, netip.AddrPortFrom(dst, a.Port())); err != nil {
+		t.releasePortLocked()
+		t.mu.Unlock()
+		return err
 	}
 	t.local = netip.AddrPortFrom(src, t.binding.port)
 	t.remote = netip.AddrPortFrom(dst, a.Port())
@@ -292,7 +301,7 @@ func (t *TCP) meetSelf() {
 func (t *TCP) failedLocked() {
 	t.done, t.told, t.shut = false, false, 0
 	if !t.bound {
-		t.local = netip.AddrPort{}
+		t.local = netip.AddrPortFrom(wildcard(t.family), t.local.Port())
 	}
 }
 
@@ -306,12 +315,14 @@ func (t *TCP) refused() {
 	t.Queue.Notify(changed)
 }
 
-// releasePortLocked gives back a port that bind(2) did not ask for.
+// releasePortLocked gives back a port that bind(2) did not ask for; one that it did is connected to nobody.
 func (t *TCP) releasePortLocked() {
-	if !t.bound {
-		t.st.unbind(t.st.tcp, t.binding)
-		t.binding = nil
+	if t.bound {
+		t.st.change(t.binding, func(b *binding) { b.connected = false })
+		return
 	}
+	t.st.unbind(t.st.tcp, t.binding)
+	t.binding = nil
 }
 
 // admit takes a client in, or lets it wait for room; false if l does not listen any more.
@@ -358,7 +369,7 @@ func (l *TCP) establishLocked(client *TCP) bool {
 	}
 	e.local, e.remote = client.remote, client.local
 	e.binding = &binding{
-		addr: e.local.Addr(), port: e.local.Port(), tcp: e, connected: true, remote: e.remote,
+		addr: e.local.Addr(), port: e.local.Port(), tcp: e, connected: true, remote: e.remote, src: e.local.Addr(),
 		reuseAddr: lo.ReuseAddr, reusePort: lo.ReusePort, uid: l.binding.uid,
 	}
 	l.st.mu.Lock()
@@ -458,6 +469,7 @@ func (t *TCP) Shutdown(h int32) error {
 		return errno.ENOTCONN
 	}
 	t.shut |= bits
+	t.told = true
 	peer, out := t.peer, t.out
 	t.mu.Unlock()
 	if bits&shutSend != 0 {
@@ -470,7 +482,7 @@ func (t *TCP) Shutdown(h int32) error {
 
 func (t *TCP) stopListeningLocked() (pending, syns []*TCP) {
 	pending, syns = t.pending, t.syns
-	t.pending, t.syns, t.state = nil, nil, closed
+	t.pending, t.syns, t.state, t.shut = nil, nil, closed, 0
 	b := t.binding
 	t.st.change(b, func(b *binding) { b.listening = false })
 	t.releasePortLocked()
@@ -520,13 +532,12 @@ func (t *TCP) disconnect() error {
 // abort ends a connection with a reset: the peer is told, what is on the way is lost.
 func (t *TCP) abort() {
 	t.mu.Lock()
-	st, peer, in, out := t.state, t.peer, t.in, t.out
+	st, peer, in := t.state, t.peer, t.in
 	t.mu.Unlock()
 	if st != connected {
 		return
 	}
 	in.abandon()
-	out.finish()
 	peer.wasReset(errno.ECONNRESET)
 }
 
@@ -570,12 +581,12 @@ func (t *TCP) Close() {
 	}
 	linger := t.Options().Linger
 	unread := in.abandon()
-	out.finish()
 	switch {
 	case done:
 	case unread || linger.Onoff != 0 && linger.Linger == 0:
 		peer.wasReset(errno.ECONNRESET)
 	default:
+		out.finish()
 		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)
 	}
 }

@@ -14,6 +14,7 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	if m.Flags&linux.MSG_OOB != 0 {
 		return 0, errno.EOPNOTSUPP
 	}
+	size := src.Len()
 	t.mu.Lock()
 	st, shut, out, peer := t.state, t.shut, t.out, t.peer
 	t.mu.Unlock()
@@ -28,6 +29,12 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 			break
 		}
 		return 0, errno.EPIPE
+	}
+	if src.Len() > 0 && peer.deaf() {
+		src.Skip(src.Len())
+		peer.wasReset(errno.ECONNRESET)
+		t.wasReset(errno.EPIPE)
+		return int(size), nil
 	}
 	n, err := out.write(src)
 	if err == errno.EPIPE {
@@ -44,6 +51,14 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	return n, err
 }
 
+// deaf reports whether both directions were shut down here: what arrives then is answered by
+// a reset (RFC 1122, 4.2.2.13).
+func (t *TCP) deaf() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shut == shutBoth && !t.done && !t.dead
+}
+
 // Recv implements socket.Socket.
 func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int, error) {
 	if m.Flags&linux.MSG_ERRQUEUE != 0 {
@@ -58,7 +73,7 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	switch {
 	case st == connecting:
 		return 0, errno.EAGAIN
-	case st != connected && done:
+	case st == closed && (done || shut&shutRecv != 0):
 		if err := t.TakeError(); err != nil {
 			return 0, err
 		}
