@@ -205,17 +205,43 @@ const ttyDrivers = "/dev/tty             /dev/tty        5       0 system:/dev/t
 	"pty_slave            /dev/pts      136 0-1048575 pty:slave\n" +
 	"pty_master           /dev/ptm      128 0-1048575 pty:master\n"
 
-func sysvMsg(_ *instance, _ vfs.Caller, b *bytes.Buffer) error {
+// sysvOf returns what the reader sees of System V IPC: its namespace, and that of its process numbers.
+func sysvOf(in *instance, c vfs.Caller) (*kernel.IPCNamespace, *kernel.PIDNamespace) {
+	if t, ok := c.(*kernel.Task); ok {
+		return t.Namespaces().IPC, t.PIDNamespace()
+	}
+	return in.k.IPCNS, in.k.PIDNS
+}
+
+func sysvMsg(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")
+	ns, pids := sysvOf(in, c)
+	for _, o := range ns.SysVMsg(pids) {
+		d := o.Msg
+		fmt.Fprintf(b, "%10d %10d  %4o  %10d %10d %5d %5d %5d %5d %5d %5d %10d %10d %10d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Cbytes, d.Qnum,
+			d.Lspid, d.Lrpid, d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Stime, d.Rtime, d.Ctime)
+	}
 	return nil
 }
 
-func sysvSem(_ *instance, _ vfs.Caller, b *bytes.Buffer) error {
+func sysvSem(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n")
+	ns, _ := sysvOf(in, c)
+	for _, o := range ns.SysVSem() {
+		d := o.Sem
+		fmt.Fprintf(b, "%10d %10d  %4o %10d %5d %5d %5d %5d %10d %10d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Nsems,
+			d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Otime, d.Ctime)
+	}
 	return nil
 }
 
-func sysvShm(_ *instance, _ vfs.Caller, b *bytes.Buffer) error {
+func sysvShm(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")
+	ns, pids := sysvOf(in, c)
+	for _, o := range ns.SysVShm(pids) {
+		d := o.Shm
+		fmt.Fprintf(b, "%10d %10d  %4o %21d %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21d %21d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Segsz,
+			d.Cpid, d.Lpid, d.Nattch, d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Atime, d.Dtime, d.Ctime, o.Rss, 0)
+	}
 	return nil
 }
