@@ -113,7 +113,11 @@ func (g *globals) run(id string, o create, hold bool) (err error) {
 	}
 	if err == nil && o.detach {
 		// What can't be set up is told now, not when the container is started.
-		_, err = sb.Control.Call(control.Request{Op: control.OpState})
+		var r control.Reply
+		r, err = sb.Control.Call(control.Request{Op: control.OpState})
+		if err == nil && r.Error != "" {
+			err = errors.New(r.Error)
+		}
 		if err == nil && !hold {
 			err = start(sb.Control, s.Boot.Process.Args[0])
 		}
