@@ -19,9 +19,10 @@
 //
 // Lock order:
 //
-//	MM.mapMu   mappings; a fault holds it for reading
-//	  locks that a Mappable takes in AddMapping and RemoveMapping
-//	  MM.pinMu   held for reading while Blocks lends memory out; Fork excludes that
+//	MM.pinMu   held for reading while Blocks lends memory out; Fork excludes that
+//	  MM.mapMu   mappings; a fault holds it for reading
+//	    MM.metaMu
+//	    locks that a Mappable takes in AddMapping and RemoveMapping
 //	    MM.pageMu  pages and every call of the platform; held for reading while bytes move
 //	      locks that a Mappable takes in Translate
 //	        memfile's locks

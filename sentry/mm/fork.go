@@ -19,13 +19,13 @@ func (m *MM) Fork() (*MM, error) {
 	c := &MM{platform: m.platform, mf: m.mf, as: as, user: m.user, id: epochs.Add(1), copyWindow: m.copyWindow}
 	c.users.Store(1)
 
-	m.mapMu.Lock()
 	m.pinMu.Lock()
+	m.mapMu.Lock()
 	m.pageMu.Lock()
 	err = m.forkLocked(c)
 	m.pageMu.Unlock()
-	m.pinMu.Unlock()
 	m.mapMu.Unlock()
+	m.pinMu.Unlock()
 	if err != nil {
 		c.DecUsers()
 		return nil, err

@@ -34,6 +34,8 @@ type MM struct {
 
 	users atomic.Int32
 
+	pinMu sync.RWMutex
+
 	mapMu     sync.RWMutex
 	vmas      span.Map[vma] // guarded by mapMu; Off is the file offset, or the address if anonymous
 	layout    Layout        // guarded by mapMu
@@ -43,8 +45,6 @@ type MM struct {
 	sizes     sizes         // guarded by mapMu
 	mlockNext VMAFlags      // guarded by mapMu: flags of future mappings (MCL_FUTURE)
 	gap       gapHint       // guarded by mapMu
-
-	pinMu sync.RWMutex
 
 	pageMu    sync.RWMutex
 	ptes      span.Map[pte] // guarded by pageMu; Off is the offset in pte.file
@@ -118,8 +118,8 @@ func (m *MM) DecUsers() {
 		panic("mm: too many DecUsers")
 	}
 	var g garbage
-	m.mapMu.Lock()
 	m.pinMu.Lock()
+	m.mapMu.Lock()
 	m.pageMu.Lock()
 	m.dead = true
 	m.as.Release()
@@ -130,13 +130,13 @@ func (m *MM) DecUsers() {
 	m.ptes.Clear()
 	m.drainLocked()
 	m.pageMu.Unlock()
-	m.pinMu.Unlock()
 	m.vmas.Ascend(0, maxAddr, func(v vmEntry) bool {
 		m.unhold(v, &g)
 		return true
 	})
 	m.vmas.Clear()
 	m.mapMu.Unlock()
+	m.pinMu.Unlock()
 	m.metaMu.Lock()
 	exe := m.exe
 	m.exe = nil

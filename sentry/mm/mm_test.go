@@ -345,6 +345,45 @@ func TestForks_and_faults_race(t *testing.T) {
 	wg.Wait()
 }
 
+func TestBlocks_and_forks_race(t *testing.T) {
+	g := newGuest(t)
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for n := range 300 {
+				a, err := g.m.Map(MapOpts{Length: 40 * page, Prot: rw, Private: true})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				seq := usermem.Single(g.m, addr.Range{Start: a, End: a + 40*page})
+				if k, err := seq.Fill(40*page, func(dst [][]byte) (int, error) {
+					k := 0
+					for _, b := range dst {
+						for i := range b {
+							b[i] = byte(n)
+						}
+						k += len(b)
+					}
+					return k, nil
+				}); k != 40*page || err != nil {
+					t.Error(k, err)
+				}
+				if v, err := g.load(a + 39*page); v != byte(n) || err != nil {
+					t.Error(v, err)
+				}
+				g.m.Unmap(a, 40*page)
+			}
+		})
+	}
+	wg.Go(func() {
+		for range 200 {
+			g.fork().m.DecUsers()
+		}
+	})
+	wg.Wait()
+}
+
 func BenchmarkCopyOut64(b *testing.B) {
 	g := newGuest(b)
 	a := g.mmap(MapOpts{Length: 1 << 20, Prot: rw, Private: true})
