@@ -35,13 +35,25 @@ func (h *host) ptr(b []byte) uintptr {
 // str returns the address of a NUL-terminated copy of s.
 func (h *host) str(s string) uintptr { return h.ptr(append([]byte(s), 0)) }
 
-// newHost locks the goroutine to its thread until the test ends.
-func newHost(t *testing.T) *host {
-	runtime.LockOSThread()
+// hostDir makes a directory on the host's tmpfs, or, where that has no user attributes (before Linux 6.6),
+// where temporary files go.
+func hostDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "fstest")
+	if err == nil && syscall.Setxattr(dir, "user.test", []byte("x"), 0) != nil {
+		os.Remove(dir)
+		dir, err = os.MkdirTemp("", "fstest")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	syscall.Removexattr(dir, "user.test")
+	return dir
+}
+
+// newHost locks the goroutine to its thread until the test ends.
+func newHost(t *testing.T) *host {
+	runtime.LockOSThread()
+	dir := hostDir(t)
 	fd, err := syscall.Open(dir, syscall.O_DIRECTORY, 0)
 	if err != nil {
 		t.Fatal(err)
