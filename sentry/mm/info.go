@@ -38,8 +38,20 @@ func (m *MM) ForEachVMA(usage bool, fn func(VMAInfo) bool) {
 	stack := uint64(m.Meta().StartStack)
 	m.mapMu.RLock()
 	vmas := m.vmas.Append(nil, 0, maxAddr)
+	for _, v := range vmas {
+		if f := v.V.file(); f != nil {
+			f.IncRef()
+		}
+	}
 	heap := addr.Range{Start: m.brkStart, End: m.brkEnd}
 	m.mapMu.RUnlock()
+	defer func() {
+		for _, v := range vmas {
+			if f := v.V.file(); f != nil {
+				f.DecRef()
+			}
+		}
+	}()
 	for _, v := range vmas {
 		info := m.describe(v, heap, stack)
 		if usage {
@@ -55,12 +67,17 @@ func (m *MM) ForEachVMA(usage bool, fn func(VMAInfo) bool) {
 func (m *MM) VMAAt(a addr.Addr) (VMAInfo, bool) {
 	stack := uint64(m.Meta().StartStack)
 	m.mapMu.RLock()
-	defer m.mapMu.RUnlock()
 	v, ok := m.vmas.Next(uint64(a))
+	heap := addr.Range{Start: m.brkStart, End: m.brkEnd}
+	if ok && v.V.file() != nil {
+		v.V.file().IncRef()
+		defer v.V.file().DecRef()
+	}
+	m.mapMu.RUnlock()
 	if !ok {
 		return VMAInfo{}, false
 	}
-	return m.describe(v, addr.Range{Start: m.brkStart, End: m.brkEnd}, stack), true
+	return m.describe(v, heap, stack), true
 }
 
 // describe is what /proc/PID/maps says about v.
