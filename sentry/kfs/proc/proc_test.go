@@ -27,7 +27,7 @@ const reader = `
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/prctl.h>
+#include <signal.h>
 static void *idle(void *p) { for (;;) pause(); }
 static void show(const char *path) {
 	static char buf[1 << 20];
@@ -53,11 +53,13 @@ int main(int argc, char **argv) {
 		if (mount("proc", "/proc", "proc", 0, 0) || mount("sysfs", "/sys", "sysfs", 0, 0)) { perror("mount"); return 1; }
 	}
 	pthread_t t; pthread_create(&t, 0, idle, 0);
-	if (fork() == 0) { prctl(PR_SET_PDEATHSIG, 9); idle(0); }
+	pid_t child = fork();
+	if (child == 0) idle(0);
 	mmap(0, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int p[2]; if (pipe(p)) return 1;
 	for (int i = 1; i < argc; i++) show(argv[i]);
 	fflush(stdout);
+	kill(child, SIGKILL);
 	return 0;
 }`
 
