@@ -64,3 +64,13 @@ func TestNothingLeaks(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestStress lets processes fork, signal, stop, trace and kill each other at random. That it ends, and nothing is
+// left, is the test.
+func TestStress(t *testing.T) {
+	m := kerneltest.New(t, Table())
+	m.Put("/bin/stress", kerneltest.CompileFile(t, "testdata/stress.c"), 0o755)
+	if r := m.Run("/bin/stress", "1", "11"); r.Status != 0 {
+		t.Errorf("%+v", r)
+	}
+}
