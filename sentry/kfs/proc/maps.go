@@ -43,9 +43,13 @@ func mapLine(b *bytes.Buffer, v *mm.VMAInfo) {
 		perm[3] = 's'
 	}
 	dev := uint32(v.Dev)
+	off := v.Offset
+	if v.Name == "[vdso]" || v.Name == "[vvar]" {
+		off = 0 // where they lie in memory of ours is nobody's business
+	}
 	start := b.Len()
 	fmt.Fprintf(b, "%08x-%08x %s %08x %02x:%02x %d ", uint64(v.Range.Start), uint64(v.Range.End), perm[:],
-		v.Offset, linux.Major(dev), linux.Minor(dev), v.Ino)
+		off, linux.Major(dev), linux.Minor(dev), v.Ino)
 	if v.Name != "" {
 		// Names begin in column 73.
 		for b.Len()-start < 73 {
