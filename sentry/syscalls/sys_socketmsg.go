@@ -102,6 +102,7 @@ func parseControl(t *kernel.Task, b []byte, family int32, m *socket.Message) err
 	for _, c := range msgs {
 		data := c.Data
 		if c.Level != linux.SOL_SOCKET {
+			m.Control = append(m.Control, c)
 			continue
 		}
 		switch c.Type {

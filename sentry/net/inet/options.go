@@ -199,22 +199,106 @@ func flag(b bool) int32 {
 	return 0
 }
 
-// loIndex is the index of the loopback interface.
-const loIndex = 1
+// header is what a datagram's IP header would say beside its addresses.
+type header struct {
+	ttl, tos uint8
+}
 
-// pktInfo returns the control messages that tell where a datagram went.
-func (o *options) pktInfo(to netip.Addr) []socket.ControlMessage {
+// value returns an option that is an integer.
+func (o *options) value(level, name int32) int32 {
+	key := option{level, name}
+	if v, ok := o.ints[key]; ok {
+		return v
+	}
+	return intOptions[key].value
+}
+
+// header returns the header of a datagram that is sent over IPv4 or IPv6.
+func (o *options) header(v6 bool) header {
+	if v6 {
+		return header{
+			ttl: uint8(o.value(linux.SOL_IPV6, linux.IPV6_UNICAST_HOPS)),
+			tos: uint8(max(0, o.value(linux.SOL_IPV6, linux.IPV6_TCLASS))),
+		}
+	}
+	return header{
+		ttl: uint8(o.value(linux.SOL_IP, linux.IP_TTL)),
+		tos: uint8(o.value(linux.SOL_IP, linux.IP_TOS)),
+	}
+}
+
+// apply changes a header as the control messages of a send ask; EINVAL for those that Linux
+// does not take. A source address is not for the guest to choose on a loopback.
+func (h *header) apply(msgs []socket.ControlMessage, v6 bool) error {
+	for _, m := range msgs {
+		if v6 != (m.Level == linux.SOL_IPV6) || !v6 && m.Level != linux.SOL_IP {
+			continue
+		}
+		v := int32(-1)
+		switch len(m.Data) {
+		case 4:
+			v = int32(binary.LittleEndian.Uint32(m.Data))
+		case 1:
+			v = int32(m.Data[0])
+		}
+		switch (option{m.Level, m.Type}) {
+		case option{linux.SOL_IP, linux.IP_PKTINFO}, option{linux.SOL_IPV6, linux.IPV6_PKTINFO}:
+			continue
+		case option{linux.SOL_IP, linux.IP_TTL}:
+			if v < 1 || v > 255 {
+				return errno.EINVAL
+			}
+			h.ttl = uint8(v)
+		case option{linux.SOL_IPV6, linux.IPV6_HOPLIMIT}:
+			if v < -1 || v > 255 || len(m.Data) != 4 {
+				return errno.EINVAL
+			}
+			if v >= 0 {
+				h.ttl = uint8(v)
+			}
+		case option{linux.SOL_IP, linux.IP_TOS}, option{linux.SOL_IPV6, linux.IPV6_TCLASS}:
+			if v < -1 || v > 255 {
+				return errno.EINVAL
+			}
+			h.tos = uint8(max(v, 0))
+		default:
+			return errno.EINVAL
+		}
+	}
+	return nil
+}
+
+// control returns the control messages that come with a datagram, in Linux's order.
+func (o *options) control(to netip.Addr, h header) []socket.ControlMessage {
 	var out []socket.ControlMessage
-	if o.pktInfo4 && to.Is4() {
-		b := binary.LittleEndian.AppendUint32(nil, loIndex)
-		ip := to.As4()
-		b = append(append(b, ip[:]...), ip[:]...)
-		out = append(out, socket.ControlMessage{Level: linux.SOL_IP, Type: linux.IP_PKTINFO, Data: b})
+	add := func(level, kind int32, data []byte) {
+		out = append(out, socket.ControlMessage{Level: level, Type: kind, Data: data})
+	}
+	if to.Is4() {
+		if o.pktInfo4 {
+			b := binary.LittleEndian.AppendUint32(nil, socket.LoopbackIndex)
+			ip := to.As4()
+			add(linux.SOL_IP, linux.IP_PKTINFO, append(append(b, ip[:]...), ip[:]...))
+		}
+		if o.value(linux.SOL_IP, linux.IP_RECVTTL) != 0 {
+			add(linux.SOL_IP, linux.IP_TTL, socket.Int(int32(h.ttl)))
+		}
+		if o.value(linux.SOL_IP, linux.IP_RECVTOS) != 0 {
+			add(linux.SOL_IP, linux.IP_TOS, []byte{h.tos})
+		}
 	}
 	if o.pktInfo6 {
 		ip := to.As16()
-		b := binary.LittleEndian.AppendUint32(append([]byte(nil), ip[:]...), loIndex)
-		out = append(out, socket.ControlMessage{Level: linux.SOL_IPV6, Type: linux.IPV6_PKTINFO, Data: b})
+		b := append([]byte(nil), ip[:]...)
+		add(linux.SOL_IPV6, linux.IPV6_PKTINFO, binary.LittleEndian.AppendUint32(b, socket.LoopbackIndex))
+	}
+	if to.Is6() {
+		if o.value(linux.SOL_IPV6, linux.IPV6_RECVHOPLIMIT) != 0 {
+			add(linux.SOL_IPV6, linux.IPV6_HOPLIMIT, socket.Int(int32(h.ttl)))
+		}
+		if o.value(linux.SOL_IPV6, linux.IPV6_RECVTCLASS) != 0 {
+			add(linux.SOL_IPV6, linux.IPV6_TCLASS, socket.Int(int32(h.tos)))
+		}
 	}
 	return out
 }

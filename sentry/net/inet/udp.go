@@ -21,6 +21,7 @@ type datagram struct {
 	data  []byte
 	from  netip.AddrPort
 	to    netip.Addr
+	head  header
 	stamp int64
 }
 
@@ -227,15 +228,18 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		from = ip
 	}
 	source := netip.AddrPortFrom(from, u.binding.port)
-	shut := u.shut
+	shut, head := u.shut, u.opts.header(to.Addr().Is6())
 	u.mu.Unlock()
+	if err := head.apply(m.Control, to.Addr().Is6()); err != nil {
+		return 0, err
+	}
 	if err := u.TakeError(); err != nil {
 		return 0, err
 	}
 	if shut&shutSend != 0 {
 		return 0, errno.EPIPE
 	}
-	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), stamp: c.Now()}
+	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), head: head, stamp: c.Now()}
 	if n, err := src.CopyIn(d.data); uint64(n) < size {
 		if err == nil {
 			err = errno.EFAULT
@@ -314,11 +318,11 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 		}
 		u.used -= d.cost()
 	}
-	pktinfo := u.opts.pktInfo(d.to)
+	control := u.opts.control(d.to, d.head)
 	u.mu.Unlock()
 	m.Name = encode(u.family, d.from)
 	m.Stamp = d.stamp
-	m.Control = pktinfo
+	m.Control = control
 	n := int(min(dst.Len(), uint64(len(d.data))))
 	if n < len(d.data) {
 		m.Out |= linux.MSG_TRUNC

@@ -76,7 +76,7 @@ type Message struct {
 	// Creds are what the sender claims, if HasCreds; a receive sets them for SO_PASSCRED.
 	Creds    Creds
 	HasCreds bool
-	// Control are further control messages of a receive.
+	// Control are the control messages that are not of SOL_SOCKET.
 	Control []ControlMessage
 	// Stamp is when a received message was sent, in nanoseconds since 1970; 0 if unknown.
 	Stamp int64
@@ -218,7 +218,11 @@ func (o *File) Queue(*vfs.File) *wait.Queue { return &o.S.Common().Queue }
 
 // Ioctl implements vfs.FileOps.
 func (o *File) Ioctl(c vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
-	return o.S.Ioctl(c, m, cmd, arg)
+	n, err := o.S.Ioctl(c, m, cmd, arg)
+	if err == errno.ENOTTY {
+		return 0, InterfaceIoctl(m, cmd, arg)
+	}
+	return n, err
 }
 
 // IOTimeout implements vfs.IOTimer: SO_RCVTIMEO and SO_SNDTIMEO.
