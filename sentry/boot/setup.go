@@ -115,6 +115,8 @@ func (s *builder) makeKernel() error {
 	s.k = kernel.New(c)
 	// Guests run out of memory before the host does.
 	s.mem.SetLimit(s.k.Memory - s.k.Memory/16)
+	// A cached name takes one to two kilobytes: at most a thirtieth of the guest's memory in each file system.
+	s.v.DentryLimit = int(min(max(s.k.Memory>>16, 1<<14), 1<<20))
 	if cfg.Domainname != "" {
 		s.k.UTSNS.SetDomainname(cfg.Domainname)
 	}
@@ -149,7 +151,10 @@ func (s *builder) mountAll() error {
 			return fmt.Errorf("mount %q: %w", m.Destination, err)
 		}
 		roots[i] = mounted{sb, root}
+		s.b.holder.gofers = append(s.b.holder.gofers, sb)
+		s.b.holder.caches = append(s.b.holder.caches, sb)
 	}
+	c.SetHolder(&s.b.holder)
 	if err := c.Serve(); err != nil {
 		return fmt.Errorf("gofer: %w", err)
 	}
@@ -196,6 +201,7 @@ func (s *builder) mount(m *Mount, at mounted) error {
 		if at, err = s.overlay(at); err != nil {
 			return err
 		}
+		s.b.holder.caches = append(s.b.holder.caches, at.sb)
 	}
 	if s.ns == nil {
 		// The root becomes read-only when all mount points are there.

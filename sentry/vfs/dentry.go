@@ -100,7 +100,7 @@ func (d *Dentry) dispose() {
 		return
 	}
 	if n := d.inode.Load(); n != nil {
-		if n.events.count.Load() != 0 && n.Attr().Nlink == 0 {
+		if n.watched() && n.Attr().Nlink == 0 {
 			n.gone(linux.IN_DELETE_SELF)
 		}
 		n.DecRef()

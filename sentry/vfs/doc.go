@@ -23,7 +23,7 @@
 //	          FSContext.mu
 //	            Inode.mu
 //
-// File.PosMu comes before all of them. Inode.events and Inode.locks have locks of their own,
+// File.PosMu comes before all of them. Watches and file locks have locks of their own,
 // which are taken with none of these held but Inode.rw. References are dropped with neither
 // treeMu nor mountMu held.
 package vfs

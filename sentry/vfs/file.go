@@ -127,7 +127,9 @@ func (f *File) release() {
 		} else {
 			f.notify(linux.IN_CLOSE_NOWRITE)
 		}
-		n.locks.releaseFile(f)
+		if l := n.lockState.Load(); l != nil {
+			l.releaseFile(f)
+		}
 	}
 	if f.Flags()&linux.FASYNC != 0 {
 		f.setAsync(false, 0)

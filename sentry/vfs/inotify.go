@@ -54,7 +54,7 @@ type watch struct {
 	in   *Inotify // immutable
 	wd   int32    // immutable
 	node *Inode   // immutable
-	mask uint32   // guarded by node.events.mu
+	mask uint32   // guarded by the inode's inodeEvents.mu
 }
 
 // Limits of an Inotify, as in /proc/sys/fs/inotify.
@@ -106,7 +106,7 @@ func (in *Inotify) AddWatch(c Caller, p Path, mask uint32) (int32, error) {
 		return 0, err
 	}
 	const kept = linux.IN_ALL_EVENTS | linux.IN_ONESHOT | linux.IN_EXCL_UNLINK
-	ev := &n.events
+	ev := n.events()
 	ev.mu.Lock()
 	defer ev.mu.Unlock()
 	if i := slices.IndexFunc(ev.watches, func(w *watch) bool { return w.in == in }); i >= 0 {
@@ -144,7 +144,7 @@ func (in *Inotify) RemoveWatch(wd int32) error {
 	if w == nil {
 		return errno.EINVAL
 	}
-	ev := &w.node.events
+	ev := w.node.events()
 	ev.mu.Lock()
 	ok := ev.dropLocked(w)
 	ev.mu.Unlock()
@@ -192,10 +192,10 @@ func (in *Inotify) put(e inotifyEvent) {
 
 // send tells the watches of n. unlinked says that the name is gone from its directory.
 func (n *Inode) send(mask uint32, name string, cookie uint32, unlinked bool) {
-	ev := &n.events
-	if ev.count.Load() == 0 {
+	if !n.watched() {
 		return
 	}
+	ev := n.events()
 	var ended []*watch
 	ev.mu.Lock()
 	for _, w := range slices.Clone(ev.watches) {
@@ -223,7 +223,7 @@ func (n *Inode) notifySelf(mask uint32, isDir bool) {
 
 // notifyDir tells those who watch directory d what happened to a name in it.
 func notifyDir(d *Dentry, mask uint32, name string, cookie uint32, isDir bool) {
-	if n := d.Inode(); n.events.count.Load() != 0 {
+	if n := d.Inode(); n.watched() {
 		if isDir {
 			mask |= linux.IN_ISDIR
 		}
@@ -243,7 +243,7 @@ func (d *Dentry) notify(mask uint32, viaFile bool) {
 		mask |= linux.IN_ISDIR
 	}
 	if p := d.Parent(); p != d {
-		if pn := p.Inode(); pn != nil && pn.events.count.Load() != 0 {
+		if pn := p.Inode(); pn != nil && pn.watched() {
 			pn.send(mask, d.Name(), 0, unlinked)
 		}
 	}
@@ -252,10 +252,10 @@ func (d *Dentry) notify(mask uint32, viaFile bool) {
 
 // gone tells that n has no names and no users left, which ends all watches.
 func (n *Inode) gone(mask uint32) {
-	ev := &n.events
-	if ev.count.Load() == 0 {
+	if !n.watched() {
 		return
 	}
+	ev := n.events()
 	// The watches may hold the last references.
 	n.IncRef()
 	defer n.DecRef()
@@ -349,7 +349,7 @@ func (in *Inotify) Release(*File) {
 	}
 	in.mu.Unlock()
 	for _, w := range ws {
-		ev := &w.node.events
+		ev := w.node.events()
 		ev.mu.Lock()
 		ok := ev.dropLocked(w)
 		ev.mu.Unlock()

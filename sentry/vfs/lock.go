@@ -49,7 +49,7 @@ type flock struct {
 }
 
 // LockQueue is what waiters for locks on f's inode wait on.
-func (f *File) LockQueue() *wait.Queue { return &f.Inode().locks.queue }
+func (f *File) LockQueue() *wait.Queue { return &f.Inode().locks().queue }
 
 // conflict returns a lock that stands in the way of l. Preconditions: mu is held.
 func (fl *fileLocks) conflict(l *Lock) (Lock, bool) {
@@ -64,7 +64,7 @@ func (fl *fileLocks) conflict(l *Lock) (Lock, bool) {
 
 // TestLock returns a lock that keeps l from being taken (F_GETLK).
 func (f *File) TestLock(l Lock) (Lock, bool) {
-	fl := &f.Inode().locks
+	fl := f.Inode().locks()
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	return fl.conflict(&l)
@@ -76,7 +76,7 @@ func (f *File) TestLock(l Lock) (Lock, bool) {
 func (f *File) SetLock(l Lock, wait bool) error {
 	n := f.Inode()
 	v := f.Path.Mount.v
-	fl := &n.locks
+	fl := n.locks()
 	fl.mu.Lock()
 	if o, blocked := fl.conflict(&l); blocked {
 		fl.mu.Unlock()
@@ -106,7 +106,7 @@ const waitAll = wait.All
 // Unlock gives up what owner holds between start and end.
 func (f *File) Unlock(owner LockOwner, start, end int64) error {
 	n := f.Inode()
-	fl := &n.locks
+	fl := n.locks()
 	fl.mu.Lock()
 	if len(fl.ranges) == 0 {
 		fl.mu.Unlock()
@@ -129,7 +129,10 @@ func (f *File) LockWaitDone(owner LockOwner) { f.Path.Mount.v.lockWaitDone(owner
 // ReleaseLocks gives up all POSIX locks of a descriptor table on f's inode: what close(2) does, whichever
 // descriptor it closes.
 func (f *File) ReleaseLocks(table uint64) {
-	fl := &f.Inode().locks
+	fl := f.Inode().lockState.Load()
+	if fl == nil {
+		return
+	}
 	fl.mu.Lock()
 	none := len(fl.ranges) == 0
 	fl.mu.Unlock()
@@ -198,7 +201,7 @@ func (fl *fileLocks) sort() {
 // failed change of the kind loses the lock, as in Linux.
 func (f *File) Flock(op int, pid int32) error {
 	n := f.Inode()
-	fl := &n.locks
+	fl := n.locks()
 	fl.mu.Lock()
 	own := slices.IndexFunc(fl.flocks, func(l flock) bool { return l.f == f })
 	exclusive := op == linux.LOCK_EX

@@ -38,18 +38,19 @@ func (v *VFS) LocksText() string {
 			linux.Major(dev), linux.Minor(dev), n.Ino(), start, last)
 	}
 	for _, n := range nodes {
-		n.locks.mu.Lock()
-		for _, l := range n.locks.flocks {
+		fl := n.locks()
+		fl.mu.Lock()
+		for _, l := range fl.flocks {
 			line(n, "FLOCK ", l.exclusive, l.pid, 0, LockEOF)
 		}
-		for _, l := range n.locks.ranges {
+		for _, l := range fl.ranges {
 			class := "POSIX "
 			if l.Owner.File != nil {
 				class = "OFDLCK"
 			}
 			line(n, class, l.Write, l.PID, l.Start, l.End)
 		}
-		n.locks.mu.Unlock()
+		fl.mu.Unlock()
 	}
 	return b.String()
 }

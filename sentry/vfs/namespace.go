@@ -63,6 +63,11 @@ func (v *VFS) adopt(sb *Superblock, root *Inode, source string, flags uint64) *M
 	if flags&linux.MS_RDONLY != 0 {
 		sb.SetReadOnly(true)
 	}
+	sb.treeMu.Lock()
+	if sb.limit == 0 {
+		sb.limit = v.DentryLimit
+	}
+	sb.treeMu.Unlock()
 	return v.newMount(sb, NewRootDentry(sb, root, "/"), source, perMountFlags(flags))
 }
 

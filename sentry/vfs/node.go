@@ -37,8 +37,9 @@ type Inode struct {
 	mu   sync.Mutex
 	attr Attr // guarded by mu; Ino, the type in Mode and Rdev never change
 
-	locks  fileLocks // POSIX, OFD and flock locks
-	events inodeEvents
+	// Most files are never locked or watched: nil until then.
+	lockState  atomic.Pointer[fileLocks]   // POSIX, OFD and flock locks
+	watchState atomic.Pointer[inodeEvents] // inotify watches
 }
 
 // NewInode returns an inode with one reference. attr.Ino 0 takes the superblock's next.
@@ -78,6 +79,30 @@ func (n *Inode) DecRef() {
 	case r < 0:
 		panic("vfs: inode reference count below zero")
 	}
+}
+
+// locks returns the locks on n, of which there may be none.
+func (n *Inode) locks() *fileLocks {
+	if l := n.lockState.Load(); l != nil {
+		return l
+	}
+	n.lockState.CompareAndSwap(nil, new(fileLocks))
+	return n.lockState.Load()
+}
+
+// events returns the watches on n, of which there may be none.
+func (n *Inode) events() *inodeEvents {
+	if e := n.watchState.Load(); e != nil {
+		return e
+	}
+	n.watchState.CompareAndSwap(nil, new(inodeEvents))
+	return n.watchState.Load()
+}
+
+// watched reports whether somebody watches n.
+func (n *Inode) watched() bool {
+	e := n.watchState.Load()
+	return e != nil && e.count.Load() != 0
 }
 
 // Attr returns the inode's own copy of its attributes.

@@ -41,7 +41,6 @@ type Superblock struct {
 // the file system sets it before.
 func NewSuperblock(name string, magic int64, flags uint32, ops SuperOps) *Superblock {
 	sb := &Superblock{Type: name, Magic: magic, Flags: flags, Ops: ops}
-	sb.limit = defaultDentryLimit
 	return sb
 }
 

@@ -25,6 +25,10 @@ type VFS struct {
 	// Signals sends what O_ASYNC asks for. Set before the first open; may be nil.
 	Signals Signals
 
+	// DentryLimit is how many names each file system caches. Set before the first mount; 0 for
+	// a default.
+	DentryLimit int
+
 	// Protected are the settings /proc/sys/fs/protected_*.
 	Protected Protected
 
