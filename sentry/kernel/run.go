@@ -26,7 +26,7 @@ func (t *Task) run() {
 	for !t.dying {
 		// The one place where signals are delivered, calls restarted, stops and
 		// kills obeyed.
-		if t.pending.Load() || t.inSyscall && t.syscallError() != 0 {
+		if t.pending.Load() || t.maskSaved || t.inSyscall && t.syscallError() != 0 {
 			if !t.handlePending() {
 				break
 			}

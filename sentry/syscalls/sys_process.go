@@ -31,6 +31,7 @@ var processCalls = []line{
 	{linux.SYS_SETSID, "setsid", sysSetsid, kernel.Full, "", ""},
 	{linux.SYS_GETSID, "getsid", sysGetsid, kernel.Full, "", ""},
 	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Partial, "", "no user, network or time namespaces"},
+	{linux.SYS_SETNS, "setns", sysSetns, kernel.Partial, "NEWNS NEWUTS NEWIPC NEWPID NEWCGROUP", "no user namespaces; a namespace is gone with its last task"},
 }
 
 const cloneFlags = "VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID " +
@@ -355,4 +356,38 @@ func sysGetsid(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.ESRCH
 	}
 	return uint64(s.PID().In(t.PIDNamespace())), nil
+}
+
+// namespaceFile is a file of /proc/PID/ns.
+type namespaceFile interface {
+	// NamespaceType is "uts", "mnt" and so on.
+	NamespaceType() string
+	// Shows reports whether the file stands for the namespace that x is in.
+	Shows(x *kernel.Task, n *kernel.Namespaces) bool
+}
+
+func sysSetns(t *kernel.Task, a *arch.Args) (uint64, error) {
+	f, err := t.GetFile(a[0].Int())
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	flags := uint64(a[1].Uint())
+	if ns, ok := f.Ops.(namespaceFile); ok {
+		kind := kernel.NamespaceType(ns.NamespaceType())
+		if flags != 0 && flags != kind {
+			return 0, errno.EINVAL
+		}
+		return 0, t.Setns(kind, ns.Shows)
+	}
+	tg, err := kernel.PIDFDGroup(f)
+	if err != nil {
+		return 0, errno.EINVAL
+	}
+	const known = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWUSER | linux.CLONE_NEWPID |
+		linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP | linux.CLONE_NEWTIME
+	if flags == 0 || flags&^known != 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, t.SetnsOf(tg, flags)
 }

@@ -114,6 +114,19 @@ type NSFile struct {
 	ID   uint64
 }
 
+// NamespaceType returns Type, for setns(2).
+func (f *NSFile) NamespaceType() string { return f.Type }
+
+// Shows reports whether f stands for the namespace of its type that t is in.
+func (f *NSFile) Shows(t *kernel.Task, n *kernel.Namespaces) bool {
+	for _, e := range nsEntries {
+		if e.name == f.Type {
+			return e.id(t, n) == f.ID
+		}
+	}
+	return false
+}
+
 // nsInode is the inode of an NSFile.
 type nsInode struct {
 	vfs.BaseInode
