@@ -27,9 +27,17 @@ func (m *MM) Protect(a addr.Addr, n uint64, prot uint64) error {
 	if prot&^(linux.PROT_READ|linux.PROT_WRITE|linux.PROT_EXEC|linux.PROT_SEM) != 0 {
 		return errno.EINVAL
 	}
-	want := platform.Prot(prot) & allProt
-	start, end := uint64(a), uint64(a)+length
+	var fill []addr.Range
+	err := m.protect(uint64(a), uint64(a)+length, platform.Prot(prot)&allProt, grow, &fill)
+	for _, r := range fill {
+		m.populate(r, false)
+	}
+	return err
+}
 
+// protect is Protect for a checked range. fill is what has to be populated then: locked
+// memory gets its own copies when it becomes writable, so that no write faults.
+func (m *MM) protect(start, end uint64, want platform.Prot, grow uint64, fill *[]addr.Range) error {
 	m.mapMu.Lock()
 	defer m.mapMu.Unlock()
 	first, ok := m.vmas.Next(start)
@@ -63,6 +71,9 @@ func (m *MM) Protect(a addr.Addr, n uint64, prot uint64) error {
 			return errno.ENOMEM
 		}
 		old := v.V.prot
+		if v.V.flags&FlagLocked != 0 && !v.V.shared && want&platform.Write != 0 && old&platform.Write == 0 {
+			*fill = append(*fill, rangeOf(*v))
+		}
 		v.V = next
 		if old != want {
 			m.pageMu.Lock()

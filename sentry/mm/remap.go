@@ -175,8 +175,8 @@ func (m *MM) moveLocked(v vmEntry, old, oldLen, to, newLen uint64, dontUnmap boo
 	}
 	switch {
 	case dontUnmap:
-		// The old mapping stays, empty and unlocked.
-		rest := v.Clip(old, old+oldLen)
+		// The old mapping stays, empty where it was moved, and all of it unlocked.
+		rest := v
 		if rest.V.flags&(FlagLocked|FlagLockOnFault) != 0 {
 			m.sizes.add(rest, -1)
 			m.vmas.Cut(rest.Start, rest.End, nil)
