@@ -33,7 +33,7 @@ const (
 const (
 	tcpSndBuf    = 16384
 	tcpRcvBuf    = 131072
-	streamBuffer = 512 << 10
+	streamBuffer = 4 << 20
 )
 
 // TCP is a stream socket.
