@@ -43,8 +43,14 @@ func (c *Client) Walk(dir wire.Handle, names []string, handles bool) ([]wire.Nod
 		}
 	}
 	var r wire.WalkReply
-	if err := c.call(wire.KindWalk, &wire.WalkRequest{Dir: dir, Handles: handles, Names: names}, &r); err != nil {
-		return nil, err
+	for try := 0; ; try++ {
+		if err := c.call(wire.KindWalk, &wire.WalkRequest{Dir: dir, Handles: handles, Names: names}, &r); err != nil {
+			return nil, err
+		}
+		e := errno.Errno(r.Errno)
+		if len(r.Nodes) > 0 || e != errno.ENFILE && e != errno.EMFILE || try > 0 || !c.release() {
+			break
+		}
 	}
 	if len(r.Nodes) > len(names) {
 		return nil, errno.EIO

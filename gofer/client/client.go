@@ -33,6 +33,14 @@ type Client struct {
 	dead    bool          // guarded by mu
 	closing []wire.Handle // to be given back; guarded by mu
 	onGone  Gone          // guarded by mu
+	holder  Holder        // guarded by mu
+}
+
+// Holder can give up handles that it keeps only to be quicker.
+type Holder interface {
+	// ReleaseHandles calls CloseHandle for them. It is called during a call that found the gofer,
+	// or this process, out of descriptors.
+	ReleaseHandles()
 }
 
 // Gone is told, once, that the gofer can't be reached any more.
@@ -72,6 +80,26 @@ func (c *Client) OnGone(g Gone) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.onGone = g
+}
+
+// SetHolder sets who is asked to give up handles.
+func (c *Client) SetHolder(h Holder) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.holder = h
+}
+
+// release makes room for descriptors, and reports whether it is worth trying again.
+func (c *Client) release() bool {
+	c.mu.Lock()
+	h := c.holder
+	c.mu.Unlock()
+	if h == nil {
+		return false
+	}
+	h.ReleaseHandles()
+	c.Flush()
+	return true
 }
 
 // Close ends the idle connections; calls under way fail with EIO.
@@ -138,8 +166,16 @@ func (c *Client) call(kind wire.Kind, req, reply wire.Body) error {
 	return err
 }
 
-// callFD makes one request.
+// callFD makes one request, once more if there was no room for descriptors.
 func (c *Client) callFD(kind wire.Kind, req, reply wire.Body) (hostcall.FD, error) {
+	fd, err := c.callOnce(kind, req, reply)
+	if (err == errno.ENFILE || err == errno.EMFILE) && c.release() {
+		fd, err = c.callOnce(kind, req, reply)
+	}
+	return fd, err
+}
+
+func (c *Client) callOnce(kind wire.Kind, req, reply wire.Body) (hostcall.FD, error) {
 	k, err := c.take()
 	if err != nil {
 		return hostcall.NoFD, err
@@ -199,11 +235,15 @@ func (k *conn) exchange(kind wire.Kind, req, reply wire.Body) (hostcall.FD, erro
 	d := wire.NewDecoder(k.in[:n])
 	var got wire.Header
 	got.Decode(&d)
-	if d.Bad() || flags&(hostcall.MSG_TRUNC|hostcall.MSG_CTRUNC) != 0 || got.Kind != kind || got.Tag != h.Tag {
+	if d.Bad() || flags&hostcall.MSG_TRUNC != 0 || got.Kind != kind || got.Tag != h.Tag {
 		return fail(brokenError{kind, wire.ErrMalformed})
 	}
 	if got.Errno != 0 {
 		return fail(errno.Errno(got.Errno))
+	}
+	if flags&hostcall.MSG_CTRUNC != 0 && m.ReplyFDs > 0 && len(fds) == 0 {
+		// This process has no room for the descriptor, and the host dropped it.
+		return hostcall.NoFD, errno.ENFILE
 	}
 	if len(fds) != m.ReplyFDs || n > m.MaxReply {
 		return fail(brokenError{kind, wire.ErrMalformed})

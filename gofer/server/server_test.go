@@ -508,6 +508,36 @@ func TestHandlesAreLimited(t *testing.T) {
 	one(t, c, root, "f")
 }
 
+// handles is a Holder of what a test holds.
+type handles struct {
+	c    *client.Client
+	held []wire.Handle
+}
+
+func (h *handles) ReleaseHandles() {
+	for _, x := range h.held {
+		h.c.CloseHandle(x)
+	}
+	h.held = nil
+}
+
+func TestFullGoferIsAskedAgainAfterRelease(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/d/f", "x")
+	c, root, _ := dial(t, dir)
+	h := &handles{c: c}
+	c.SetHolder(h)
+	for i := range 3000 {
+		n, err := c.Walk(root, []string{"d", "f"}, true)
+		if err != nil || len(n) == 0 {
+			t.Fatalf("walk %d: %v", i, err)
+		}
+		for _, x := range n {
+			h.held = append(h.held, x.Handle)
+		}
+	}
+}
+
 // gone records that the gofer is gone.
 type gone struct{ n atomic.Int32 }
 

@@ -182,6 +182,21 @@ func TestRootless(t *testing.T) {
 	}
 }
 
+// TestFewDescriptors walks through more directories and files than the gofer and the
+// sentry can have descriptors for.
+func TestFewDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 1500 {
+		d := fmt.Sprintf("%s/d%d", dir, i)
+		os.Mkdir(d, 0o755)
+		os.WriteFile(d+"/f", []byte("x\n"), 0o644)
+	}
+	cmd := exec.Command("prlimit", "--nofile=700:700", testbin.Runsc, "do", "--", "sh", "-c", "cd "+dir+"; cat */f | wc -l; find . -type f | wc -l")
+	if got, code := output(t, cmd); got != "1500\n1500\n" || code != 0 {
+		t.Errorf("code %d, got %q", code, got)
+	}
+}
+
 func TestErrorsGoToTheLogOfEngines(t *testing.T) {
 	log := t.TempDir() + "/log"
 	_, code := output(t, command(t, "--log", log, "--log-format", "json", "state", "ghost"))

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,6 +14,7 @@ import (
 	"ringfence/gofer/client"
 	"ringfence/platform/hostcall"
 	"ringfence/sentry/control"
+	"ringfence/sentry/fs/goferfs"
 	"ringfence/sentry/fs/hostfd"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/vfs"
@@ -28,6 +30,7 @@ type sandbox struct {
 	ready  chan struct{}
 	failed error // why the sandbox could not be set up
 	gofer  *client.Client
+	holder holder
 	kernel *kernel.Kernel
 	mounts *vfs.Namespace
 	hostfd *hostfd.Set
@@ -119,5 +122,25 @@ func (b *sandbox) goferError() error {
 func (b *sandbox) debugf(format string, args ...any) {
 	if b.cfg.Debug {
 		fmt.Fprintf(b.log, format+"\n", args...)
+	}
+}
+
+// holder gives up what is kept of the gofer's files only to be quicker. It implements
+// client.Holder.
+type holder struct {
+	gofers []*vfs.Superblock // of goferfs; immutable once the gofer serves
+	caches []*vfs.Superblock // these, and overlays over them; immutable once all is mounted
+}
+
+// ReleaseHandles implements client.Holder.
+func (h *holder) ReleaseHandles() {
+	const few, usual = 200, 100_000
+	// Overlays first: their entries hold those below.
+	for _, sb := range slices.Backward(h.caches) {
+		sb.SetDentryLimit(few)
+		sb.SetDentryLimit(usual)
+	}
+	for _, sb := range h.gofers {
+		goferfs.ReleaseIdle(sb)
 	}
 }

@@ -110,7 +110,20 @@ func (fs *filesystem) keepIdle(n *node) {
 		fs.idle = append(fs.idle, n)
 	}
 	n.mu.Unlock()
-	for len(fs.idle) > fs.idleMax {
+	fs.shrinkIdleLocked(fs.idleMax)
+}
+
+// ReleaseIdle closes the descriptors of closed files, of a superblock that New returned.
+func ReleaseIdle(sb *vfs.Superblock) {
+	fs := sb.Ops.(*filesystem)
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.shrinkIdleLocked(0)
+}
+
+// shrinkIdleLocked closes descriptors of closed files until at most limit are left. Needs mu.
+func (fs *filesystem) shrinkIdleLocked(limit int) {
+	for len(fs.idle) > limit {
 		o := fs.idle[0]
 		fs.idle[0] = nil
 		fs.idle = fs.idle[1:]
