@@ -30,10 +30,10 @@ func (in *instance) netDir() *tree.Static {
 		in.file("sockstat", 0o444, sockstat),
 		constant("sockstat6", "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n"),
 		constant("softnet_stat", "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"),
-		constant("tcp", pad("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", 149)),
-		constant("tcp6", "  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"),
-		constant("udp", pad("   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops", 127)),
-		constant("udp6", "   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"),
+		in.file("tcp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(false)) }),
+		in.file("tcp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(true)) }),
+		in.file("udp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.UDPText(false)) }),
+		in.file("udp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.UDPText(true)) }),
 		in.file("unix", 0o444, unixSockets),
 		constant("wireless", "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n"),
 	}}
@@ -65,7 +65,15 @@ func unixSockets(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 }
 
 func sockstat(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
-	fmt.Fprintf(b, "sockets: used %d\nTCP: inuse 0 orphan 0 tw 0 alloc 0 mem 0\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n", in.k.Unix.Count())
+	tcp, udp := in.k.Inet.Count()
+	fmt.Fprintf(b, "sockets: used %d\nTCP: inuse %d orphan 0 tw 0 alloc %d mem 0\nUDP: inuse %d mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
+		in.k.Unix.Count()+tcp+udp, tcp, tcp, udp)
+	return nil
+}
+
+// put adds a text that is at hand.
+func put(b *bytes.Buffer, s string) error {
+	b.WriteString(s)
 	return nil
 }
 
@@ -115,6 +123,6 @@ func (in *instance) netSysctls() []tree.Entry {
 			),
 			knob("bindv6only", 0, 0, 1),
 		),
-		dir("sys/net/unix", "unix", knob("max_dgram_qlen", 512, 0, maxInt)),
+		dir("sys/net/unix", "unix", knob("max_dgram_qlen", 10, 0, maxInt)),
 	}
 }
