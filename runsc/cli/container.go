@@ -74,6 +74,9 @@ func (g *globals) run(id string, o create, hold bool) (err error) {
 	if err != nil {
 		return err
 	}
+	for _, part := range spec.Ignored(oci) {
+		g.logger.Warnf("container %q: %s is ignored", id, part)
+	}
 	s, err := spec.Container(oci, bundle)
 	if err != nil {
 		return err

@@ -69,6 +69,29 @@ func check(o *specs.Spec) error {
 	return nil
 }
 
+// Ignored names the parts of o that a container runs without here.
+func Ignored(o *specs.Spec) []string {
+	var parts []string
+	note := func(present bool, part string) {
+		if present {
+			parts = append(parts, part)
+		}
+	}
+	h := o.Hooks
+	note(h != nil && len(h.Prestart)+len(h.CreateRuntime)+len(h.CreateContainer)+len(h.StartContainer)+len(h.Poststart)+len(h.Poststop) > 0, "hooks")
+	note(o.Process.ApparmorProfile != "", "process.apparmorProfile")
+	note(o.Process.SelinuxLabel != "", "process.selinuxLabel")
+	if l := o.Linux; l != nil {
+		note(l.Seccomp != nil, "linux.seccomp")
+		note(len(l.Devices) > 0, "linux.devices")
+		note(len(l.UIDMappings)+len(l.GIDMappings) > 0, "linux.uidMappings and gidMappings")
+		for _, ns := range l.Namespaces {
+			note(ns.Path != "", "linux.namespaces: path of "+string(ns.Type))
+		}
+	}
+	return parts
+}
+
 // Rootfs returns the absolute path of the container's root file system.
 func Rootfs(o *specs.Spec, bundle string) string {
 	if filepath.IsAbs(o.Root.Path) {

@@ -91,6 +91,19 @@ func TestCapabilityNumbers(t *testing.T) {
 	}
 }
 
+func TestIgnoredPartsAreNamed(t *testing.T) {
+	o := &specs.Spec{Process: &specs.Process{}, Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{Type: "pid"}}}}
+	if got := Ignored(o); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	o.Hooks = &specs.Hooks{Poststop: []specs.Hook{{Path: "/x"}}}
+	o.Linux.Seccomp = &specs.LinuxSeccomp{}
+	o.Linux.Namespaces[0].Path = "/proc/1/ns/pid"
+	if got := strings.Join(Ignored(o), "; "); got != "hooks; linux.seccomp; linux.namespaces: path of pid" {
+		t.Errorf("%q", got)
+	}
+}
+
 // load writes config.json and does all that run does with it before it starts anything.
 func load(t testing.TB, dir string, config []byte) (*Spec, error) {
 	t.Helper()
