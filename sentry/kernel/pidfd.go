@@ -103,12 +103,22 @@ func PIDFDGroup(f *vfs.File) (*ThreadGroup, error) {
 	return p.tg, nil
 }
 
-// SignalPIDFD is pidfd_send_signal(2).
+// SignalPIDFD is pidfd_send_signal(2) with a pidfd; EBADF if f is none.
 func (t *Task) SignalPIDFD(f *vfs.File, sig linux.Signal, info *linux.SignalInfo, flags uint32) error {
 	p, ok := f.Ops.(*pidfd)
 	if !ok {
 		return errno.EBADF
 	}
+	return t.signalPIDFD(p, sig, info, flags)
+}
+
+// SignalProcess is pidfd_send_signal(2) with another kind of file that stands for a process: its
+// directory in /proc.
+func (t *Task) SignalProcess(tg *ThreadGroup, sig linux.Signal, info *linux.SignalInfo, flags uint32) error {
+	return t.signalPIDFD(&pidfd{tg: tg}, sig, info, flags)
+}
+
+func (t *Task) signalPIDFD(p *pidfd, sig linux.Signal, info *linux.SignalInfo, flags uint32) error {
 	k := t.k
 	k.mu.RLock()
 	defer k.mu.RUnlock()

@@ -5,6 +5,7 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
 	"ringfence/sentry/kernel"
+	"ringfence/sentry/kfs/tree"
 )
 
 var pidfdCalls = []line{
@@ -43,7 +44,16 @@ func sysPidfdSendSignal(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, errno.EINVAL
 		}
 	}
+	// A process's directory in /proc will do for a pidfd (pidfd_send_signal(2)).
+	if d, ok := tree.DirOf(f.Inode()).(processDir); ok && d.Process() != nil {
+		return 0, t.SignalProcess(d.Process(), sig, info, flags)
+	}
 	return 0, t.SignalPIDFD(f, sig, info, flags)
+}
+
+// processDir is a directory in /proc about a process; nil if it is about a thread.
+type processDir interface {
+	Process() *kernel.ThreadGroup
 }
 
 func sysPidfdGetfd(t *kernel.Task, a *arch.Args) (uint64, error) {

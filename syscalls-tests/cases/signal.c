@@ -421,4 +421,25 @@ CASE(SIGEV_and_alarm_replace_each_other) {
 	CHECK_EQ(alarm(0), 100);
 }
 
+CASE(pidfd_send_signal_takes_a_directory_of_proc) {
+	char dir[64], task[64];
+	sprintf(dir, "/proc/%d", getpid());
+	sprintf(task, "/proc/%d/task/%d", getpid(), getpid());
+	int fd = open(dir, O_RDONLY | O_DIRECTORY), tfd = open(task, O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0 && tfd >= 0);
+	CHECK(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0) == 0);
+	CHECK_ERRNO(syscall(SYS_pidfd_send_signal, tfd, 0, NULL, 0), EBADF);
+	pid_t pid = fork();
+	if (pid == 0) {
+		pause();
+		_exit(1);
+	}
+	sprintf(dir, "/proc/%d", pid);
+	int cfd = open(dir, O_RDONLY | O_DIRECTORY), st;
+	CHECK(cfd >= 0);
+	CHECK(syscall(SYS_pidfd_send_signal, cfd, SIGTERM, NULL, 0) == 0);
+	CHECK(waitpid(pid, &st, 0) == pid && WIFSIGNALED(st) && WTERMSIG(st) == SIGTERM);
+	CHECK_ERRNO(syscall(SYS_pidfd_send_signal, cfd, SIGTERM, NULL, 0), ESRCH);
+}
+
 MAIN()

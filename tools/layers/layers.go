@@ -103,6 +103,7 @@ var Table = []Layer{
 		Within: []string{
 			"sentry/kfs/... -> sentry/kfs/tree",
 			"sentry/syscalls -> sentry/kfs/signalfd",
+			"sentry/syscalls -> sentry/kfs/tree",
 		},
 	},
 	{Name: "L10", Packages: []string{"sentry/boot"}},

@@ -32,6 +32,14 @@ func (in *instance) process(pid int32) *task {
 	return nil
 }
 
+// Process returns the process that /proc/PID stands for, nil for a thread's directory.
+func (p *task) Process() *kernel.ThreadGroup {
+	if p.thread != nil {
+		return nil
+	}
+	return p.tg
+}
+
 // who returns the task that the directory is about.
 func (p *task) who() *kernel.Task {
 	if p.thread != nil {
