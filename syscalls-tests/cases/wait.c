@@ -167,18 +167,25 @@ CASE(exec_by_another_thread_keeps_the_process_id) {
 	CHECK_CHILD(p, 8);
 }
 
+static int go[2];
+static void *end_when_told(void *a) {
+	char b;
+	if (read(go[0], &b, 1)) {}
+	_exit(4);
+	return a;
+}
+
 CASE(leader_exit_leaves_the_process_to_its_threads) {
-	int pp[2];
-	CHECK(pipe(pp) == 0);
+	CHECK(pipe(go) == 0);
 	pid_t p = fork();
 	if (p == 0) {
 		pthread_t t;
-		void *late(void *a) { msleep(80); _exit(4); return a; }
-		pthread_create(&t, 0, late, 0);
+		pthread_create(&t, 0, end_when_told, 0);
 		syscall(SYS_exit, 1);
 	}
-	msleep(20);
+	msleep(30);
 	CHECK_EQ(waitpid(p, 0, WNOHANG), 0);
+	CHECK_EQ(write(go[1], "x", 1), 1);
 	CHECK_CHILD(p, 4);
 }
 
