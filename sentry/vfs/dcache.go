@@ -44,7 +44,9 @@ func (dc *dcache) addLocked(parent *Dentry, name string, d *Dentry) {
 // references. Preconditions: treeMu is held for writing; d is attached.
 func (dc *dcache) detachLocked(d *Dentry) {
 	parent := d.parent.Load()
-	delete(parent.children, d.Name())
+	if name := d.Name(); parent.children[name] == d {
+		delete(parent.children, name)
+	}
 	if d.lruNext == d {
 		dc.hand = nil
 	} else {

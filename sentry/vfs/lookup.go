@@ -109,25 +109,31 @@ func walkBatch(c Caller, wk Walker, dir *Dentry, names []string) (*Dentry, error
 	first := sb.add(dir, names[0], found[0])
 	at := first
 	at.IncRef()
+	used := 1
 	for i := 1; i <= len(found) && i < len(names); i++ {
 		var n *Inode
 		if i < len(found) {
 			n = found[i]
-		} else if err != errno.ENOENT || at.Inode() == nil || at.Inode().Type() != linux.S_IFDIR {
+		} else if err != errno.ENOENT {
+			break
+		}
+		// Somebody else may have cached another answer.
+		if at.Inode() != found[i-1] || at.Inode().Type() != linux.S_IFDIR {
 			break
 		}
 		next := sb.addIf(at, names[i], n, before)
 		if next == nil {
-			// Another change came between: what is left is looked up again later.
-			for _, n := range found[min(i, len(found)):] {
-				n.DecRef()
-			}
-			break
+			break // another change came between
 		}
+		used++
 		at.DecRef()
 		at = next
 	}
 	at.DecRef()
+	// What was not cached is looked up again later.
+	for _, n := range found[min(used, len(found)):] {
+		n.DecRef()
+	}
 	return first, nil
 }
 

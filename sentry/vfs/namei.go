@@ -315,15 +315,27 @@ func tmpfileName(ino uint64) string { return "#" + strconv.FormatUint(ino, 10) }
 func (sb *Superblock) instantiate(dir *Dentry, name string, n *Inode) *Dentry {
 	sb.treeMu.Lock()
 	sb.changes++
-	if d := dir.children[name]; d != nil {
-		if old := d.inode.Swap(n); old != nil {
-			panic("vfs: new name " + name + " is already in the cache")
-		}
+	d := dir.children[name]
+	if d == nil {
+		return sb.addUnlock(dir, name, n)
+	}
+	switch old := d.inode.Load(); old {
+	case nil:
+		d.inode.Store(n)
 		d.IncRef()
 		sb.treeMu.Unlock()
 		return d
+	case n:
+		// A batched lookup saw the new file first.
+		d.IncRef()
+		sb.treeMu.Unlock()
+		n.DecRef()
+		return d
 	}
-	return sb.addUnlock(dir, name, n)
+	sb.detachLocked(d)
+	added := sb.addUnlock(dir, name, n)
+	disposeAll([]*Dentry{d})
+	return added
 }
 
 // unlinked takes d, whose name is gone from the file system, out of the cache and caches a miss.

@@ -173,6 +173,14 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	mode = mode&linux.S_IALLUGO&^c.FSContext().Umask() | linux.S_IFREG
 	name := cloneName(w.last)
 	fn, err := n.Ops.Create(c, n, name, mode)
+	if err == errno.EEXIST && flags&linux.O_EXCL == 0 {
+		// The host made it meanwhile.
+		if d, err = lookupLocked(c, dir, name, ""); err == nil && d.Inode() == nil {
+			d.DecRef()
+			err = errno.EEXIST
+		}
+		return d, false, err
+	}
 	if err != nil {
 		return nil, false, err
 	}

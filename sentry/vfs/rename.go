@@ -200,9 +200,10 @@ func (sb *Superblock) renamed(r *rename) {
 	if r.exchange() {
 		delete(r.fromDir.children, fromName)
 		delete(r.toDir.children, r.toName)
-		sb.placeLocked(r.src, r.toDir, r.toName)
-		sb.placeLocked(r.dst, r.fromDir, fromName)
+		gone := sb.placeLocked(r.src, r.toDir, r.toName)
+		gone = append(gone, sb.placeLocked(r.dst, r.fromDir, fromName)...)
 		sb.treeMu.Unlock()
+		disposeAll(gone)
 		return
 	}
 	var gone []*Dentry
@@ -213,7 +214,7 @@ func (sb *Superblock) renamed(r *rename) {
 		sb.detachLocked(r.dst)
 	}
 	delete(r.fromDir.children, fromName)
-	sb.placeLocked(r.src, r.toDir, r.toName)
+	gone = append(gone, sb.placeLocked(r.src, r.toDir, r.toName)...)
 	if r.flags&linux.RENAME_WHITEOUT == 0 {
 		sb.addNegativeLocked(r.fromDir, fromName)
 	}
@@ -221,15 +222,19 @@ func (sb *Superblock) renamed(r *rename) {
 	disposeAll(gone)
 }
 
-// placeLocked makes d the child name of dir. Preconditions: treeMu is held for writing; d
-// has a place in the ring, but none in a directory.
-func (sb *Superblock) placeLocked(d, dir *Dentry, name string) {
+// placeLocked makes d the child name of dir, and returns what a batched lookup may have put there meanwhile, for
+// dispose. Preconditions: treeMu is held for writing; d has a place in the ring, but none in a directory.
+func (sb *Superblock) placeLocked(d, dir *Dentry, name string) (gone []*Dentry) {
+	if old := dir.children[name]; old != nil {
+		gone = sb.detachTreeLocked(nil, old)
+	}
 	if dir.children == nil {
 		dir.children = make(map[string]*Dentry)
 	}
 	d.parent.Store(dir)
 	d.name.Store(&name)
 	dir.children[name] = d
+	return gone
 }
 
 func (r *rename) notify() {
