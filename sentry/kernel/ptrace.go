@@ -228,7 +228,7 @@ func (t *Task) traceSyscallEnter(nr *uint64, a *arch.Args) (skip bool) {
 // traceSyscallExit stops t behind a system call.
 func (t *Task) traceSyscallExit(nr uint64, a *arch.Args, ret uint64, err error) {
 	switch mode := t.trace.mode.Load(); {
-	case t.dying:
+	case t.dying, mode&traceEmulate != 0:
 	case mode&traceSteps != 0:
 		// The step was the call itself.
 		t.regs.Eflags &^= eflagsTF

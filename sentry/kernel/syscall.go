@@ -80,6 +80,9 @@ func (t *Task) doSyscall() {
 	t.syscallNo.Store(int64(nr))
 	if t.sysTraced() {
 		if skip := t.traceSyscallEnter(&nr, &args); skip {
+			// The registers are as the tracer left them.
+			t.traceSyscallExit(nr, &args, 0, nil)
+			t.syscallNo.Store(-1)
 			return
 		}
 	}
