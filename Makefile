@@ -20,14 +20,14 @@ run: deps-run build ## build, then run a program in the sandbox: make run PROGRA
 	$(RUNSC) do -- $(PROGRAM)
 
 test: deps-test build vet ## every test; installs the programs that the tests run
-	$(GO) test -timeout 14m ./...
+	$(GO) test -p 1 -timeout 14m ./...
 	$(MAKE) --no-print-directory race
 
 vet:
 	$(GO) vet ./...
 
 race: ## the packages that the race detector can follow
-	CGO_ENABLED=1 $(GO) test -race -short -timeout 10m $(RACE)
+	CGO_ENABLED=1 $(GO) test -race -short -p 1 -timeout 10m $(RACE)
 
 accept: build ## only the tests that run real programs
 	$(GO) test -v -timeout 30m ./tools/acceptance/
