@@ -160,7 +160,12 @@ func Who(c Caller) Caller {
 }
 
 func realCreds(c Caller) Caller {
-	cr := c.Creds().Clone()
+	cr := c.Creds()
+	if cr.RUID == cr.FSUID && cr.RGID == cr.FSGID && cr.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 &&
+		(cr.RUID == 0 && cr.Effective == cr.Permitted || cr.RUID != 0 && cr.Effective == 0) {
+		return c
+	}
+	cr = cr.Clone()
 	cr.FSUID, cr.FSGID = cr.RUID, cr.RGID
 	// Root's real id has all that is permitted, another has nothing (access_override_creds).
 	if cr.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 {

@@ -29,7 +29,7 @@ func TestGoferfsAnswersLikeLinux(t *testing.T) {
 		t.Run(o.name, func(t *testing.T) {
 			fstest.Run(t, mount, "devices", "whiteouts")
 			t.Run("random", func(t *testing.T) { fstest.RunRandom(t, 15, 300, 1, mount, nil) })
-			t.Run("stress", func(t *testing.T) { fstest.RunStress(t, 6, 300, mount) })
+			t.Run("stress", func(t *testing.T) { fstest.RunStress(t, 6, 300, false, mount) })
 		})
 	}
 }

@@ -65,10 +65,13 @@ func TestOverlayAnswersRandomCallsLikeLinux(t *testing.T) {
 
 func TestOverlayStandsManyCallers(t *testing.T) {
 	e := newEnv(t)
-	for range 5 {
-		fstest.RunStress(t, 8, 500, func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
+	for seed := range uint64(6) {
+		fstest.RunStress(t, 8, 500, true, func(t *testing.T) (*vfs.VFS, *vfs.Namespace) {
 			v, ns := e.mount(t)
 			root := ns.Root()
+			if seed > 0 {
+				fstest.Populate(t, v, root, seed, 300)
+			}
 			upper := e.over(t, v, root)
 			root.DecRef()
 			ns.DecRef()

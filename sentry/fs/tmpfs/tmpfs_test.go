@@ -38,4 +38,4 @@ func TestTmpfsAnswersRandomCallsLikeLinux(t *testing.T) {
 	fstest.RunRandom(t, 40, 400, 1, mount(t), nil)
 }
 
-func TestTmpfsStandsManyCallers(t *testing.T) { fstest.RunStress(t, 8, 1500, mount(t)) }
+func TestTmpfsStandsManyCallers(t *testing.T) { fstest.RunStress(t, 8, 1500, true, mount(t)) }
