@@ -49,6 +49,8 @@ func (e *exitError) Error() string { return e.msg }
 func Main(args []string) int {
 	// Children are killed when the thread that started them ends: this one stays.
 	runtime.LockOSThread()
+	// What the caller left open is not for the sandbox.
+	cloexec()
 	g := &globals{logger: logrus.New()}
 	g.logger.SetOutput(nowhere{})
 	cmd := g.command()

@@ -22,7 +22,6 @@ func (g *globals) goferCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cloexec()
 			if err := gofer.Run(os.NewFile(configFD, "config")); err != nil {
 				return fmt.Errorf("gofer: %w", err)
 			}
@@ -38,7 +37,6 @@ func (g *globals) bootCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			cloexec()
 			c, err := boot.ReadConfig(os.NewFile(configFD, "config"))
 			if err != nil {
 				return err
@@ -55,8 +53,8 @@ func (g *globals) bootCommand() *cobra.Command {
 	}
 }
 
-// cloexec keeps inherited descriptors from other processes; the standard ones are not
-// passed to any.
+// cloexec keeps the descriptors that this process was given, but for the standard ones, from
+// those that it starts.
 func cloexec() {
 	unix.CloseRange(configFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 }

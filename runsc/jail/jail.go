@@ -31,7 +31,12 @@ func EmptyRoot(proc bool) error {
 		if err := os.Mkdir(at+"/proc", 0o555); err != nil {
 			return fmt.Errorf("make /proc: %w", err)
 		}
-		if err := unix.Mount("proc", at+"/proc", "proc", flags, ""); err != nil {
+		// Only processes, where the host can leave out the rest.
+		err := unix.Mount("proc", at+"/proc", "proc", flags, "subset=pid")
+		if err == unix.EINVAL {
+			err = unix.Mount("proc", at+"/proc", "proc", flags, "")
+		}
+		if err != nil {
 			return fmt.Errorf("mount /proc: %w", err)
 		}
 	}
