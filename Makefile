@@ -35,6 +35,9 @@ accept: build ## only the tests that run real programs
 fuzz: ## each fuzz target for FUZZTIME (default 30s)
 	@tools/fuzz.sh $(or $(FUZZTIME),30s)
 
+sysfuzz: build ## random system calls from inside a sandbox: make sysfuzz CALLS=1000000
+	$(GO) run ./tools/sysfuzz --runsc $(RUNSC) --calls $(or $(CALLS),100000) $(if $(SEED),--seed $(SEED))
+
 clean:
 	rm -rf $(BIN)
 
