@@ -281,7 +281,7 @@ func mapSegments(m *mm.MM, f *elfFile, file File, bias uint64, keep bool) error 
 		if s.start >= userTop || uint64(userTop-s.start) < p.Memsz || p.Filesz > p.Memsz {
 			return errno.EINVAL
 		}
-		err := s.load(m, mm.MapOpts{Mappable: target, File: file.Ref(), NoReplace: keep})
+		err := s.load(m, mm.MapOpts{Mappable: target, File: file.Ref(), NoReplace: keep, Soon: s.prot&platform.Write == 0})
 		if err != nil {
 			return err
 		}

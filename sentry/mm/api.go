@@ -74,6 +74,9 @@ type MapOpts struct {
 	Below4G   bool // MAP_32BIT: below 2 GiB, in fact
 	NoReserve bool
 	Droppable bool
+	// Soon says that a file will be read here soon: a neighbourhood of the start is
+	// brought in at once, where Populate would bring in everything.
+	Soon bool
 
 	// Mappable is what to map; nil maps anonymous memory, shared unless Private.
 	Mappable mappable.Mappable

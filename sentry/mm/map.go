@@ -18,6 +18,9 @@ func (m *MM) Map(o MapOpts) (addr.Addr, error) {
 	var g garbage
 	a, err := m.mapOne(o, &g)
 	g.drop()
+	if err == nil && o.Soon && o.Mappable != nil {
+		m.fault(a, platform.Read, bySentry) // failure is no error: the guest's own access will tell
+	}
 	if err == nil && (o.Populate || o.Locked) {
 		n, _ := addr.PageRoundUp(o.Length)
 		m.populate(addr.Range{Start: a, End: a + addr.Addr(n)}, false)

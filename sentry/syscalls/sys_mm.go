@@ -138,6 +138,9 @@ func mmapFile(t *kernel.Task, fd int32, flags uint64, opts mm.MapOpts) (uint64, 
 		return 0, err
 	}
 	opts.File = f
+	// Programs map files to read them: save the fault. The dynamic linker first maps all of a
+	// library, with MAP_DENYWRITE, and then replaces most of that.
+	opts.Soon = opts.Prot&platform.Write == 0 && opts.Prot != 0 && (opts.Fixed || flags&linux.MAP_DENYWRITE == 0)
 	at, err := t.MM().Map(opts)
 	return uint64(at), err
 }
