@@ -34,7 +34,7 @@ var needPrograms = []string{
 // tmpfs. The driver there compares with the host.
 func TestCases(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^CASE\((\w+)\)`)
-	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv"} {
+	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred"} {
 		t.Run(family, func(t *testing.T) {
 			path := "../../syscalls-tests/cases/" + family + ".c"
 			source, err := os.ReadFile(path)
