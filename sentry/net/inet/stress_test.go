@@ -1,0 +1,141 @@
+package inet
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"ringfence/abi/linux"
+	"ringfence/sentry/net/socket"
+	"ringfence/sentry/usermem"
+	"ringfence/sentry/vfs"
+)
+
+// TestManyAtOnce lets goroutines do everything to a few sockets at the same time. It passes if nothing
+// deadlocks and nothing is left.
+func TestManyAtOnce(t *testing.T) {
+	o := newOurs(portNames{linux.AF_INET, 20000})
+	var mu sync.Mutex
+	files := make([]*vfs.File, 12)
+	get := func(rnd *rand.Rand) *vfs.File {
+		mu.Lock()
+		defer mu.Unlock()
+		i := rnd.IntN(len(files))
+		if files[i] == nil {
+			typ := int32(linux.SOCK_STREAM)
+			if i%4 == 0 {
+				typ = linux.SOCK_DGRAM
+			}
+			s, _ := o.st.New(o.c, linux.AF_INET, typ, 0)
+			files[i] = o.sfs.NewFile(o.c, s, linux.O_NONBLOCK)
+		}
+		files[i].IncRef()
+		return files[i]
+	}
+	put := func(rnd *rand.Rand, f *vfs.File) {
+		mu.Lock()
+		i := rnd.IntN(len(files))
+		old := files[i]
+		files[i] = f
+		mu.Unlock()
+		if old != nil {
+			old.DecRef()
+		}
+	}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rnd := rand.New(rand.NewPCG(uint64(g), 9))
+			buf := make([]byte, 5000)
+			for range 4000 {
+				f := get(rnd)
+				s := socket.Of(f)
+				switch rnd.IntN(12) {
+				case 0:
+					s.Bind(o.c, o.addr(rnd.IntN(3)))
+				case 1, 2:
+					s.Listen(o.c, 1)
+				case 3, 4:
+					s.Connect(o.c, o.addr(rnd.IntN(3)), linux.O_NONBLOCK)
+				case 5:
+					if a, err := s.Accept(o.c, true); err == nil {
+						put(rnd, o.sfs.NewFile(o.c, a, linux.O_NONBLOCK))
+					}
+				case 6, 7:
+					q := usermem.FromBytes(buf[:rnd.IntN(len(buf))])
+					s.Send(o.c, &q, &socket.Message{Flags: linux.MSG_DONTWAIT})
+				case 8, 9:
+					q := usermem.FromBytes(buf)
+					s.Recv(o.c, &q, &socket.Message{Flags: linux.MSG_DONTWAIT})
+				case 10:
+					f.Readiness()
+					s.LocalName()
+					s.PeerName()
+					s.Shutdown(int32(rnd.IntN(3)))
+					o.st.TCPText(false)
+					o.st.UDPText(false)
+				case 11:
+					put(rnd, nil)
+				}
+				f.DecRef()
+			}
+		}()
+	}
+	wg.Wait()
+	for _, f := range files {
+		if f != nil {
+			f.DecRef()
+		}
+	}
+	if tcp, udp := o.st.Count(); tcp != 0 || udp != 0 || len(o.st.tcp) != 0 || len(o.st.udp) != 0 {
+		t.Errorf("left: %d TCP, %d UDP, ports %v %v", tcp, udp, o.st.tcp, o.st.udp)
+	}
+}
+
+// TestStreamOrder sends much through a connection from one goroutine to another.
+func TestStreamOrder(t *testing.T) {
+	s := &stream{limit: 100000}
+	const words = 200000
+	go func() {
+		rnd := rand.New(rand.NewPCG(1, 1))
+		var b []byte
+		for i := range uint32(words) {
+			b = binary.LittleEndian.AppendUint32(b, i)
+			if len(b) > rnd.IntN(60000) || i == words-1 {
+				q := usermem.FromBytes(b)
+				for q.Len() > 0 {
+					s.write(&q)
+				}
+				b = b[:0]
+			}
+		}
+		s.finish()
+	}()
+	var got []byte
+	next := uint32(0)
+	buf := make([]byte, 70000)
+	rnd := rand.New(rand.NewPCG(2, 2))
+	for {
+		q := usermem.FromBytes(buf[:1+rnd.IntN(len(buf))])
+		n, more, _, err := s.read(&q, how{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, buf[:n]...)
+		for len(got) >= 4 {
+			if v := binary.LittleEndian.Uint32(got); v != next {
+				t.Fatalf("got %d, want %d", v, next)
+			}
+			got, next = got[4:], next+1
+		}
+		if n == 0 && !more {
+			break
+		}
+	}
+	if next != words || s.size != 0 || s.head != nil {
+		t.Errorf("ended at %d with %d bytes left", next, s.size)
+	}
+}
