@@ -28,12 +28,11 @@ import (
 )
 
 const (
-	threads      = 3
-	batchCalls   = 1500 // of all threads
-	batchTime    = time.Second
-	patience     = 5 * time.Second
-	home         = "/tmp/sysfuzz"
-	reportedFile = "/tmp/sysfuzz-count"
+	threads    = 3
+	batchCalls = 1500 // of all threads
+	batchTime  = time.Second
+	patience   = 5 * time.Second
+	home       = "/tmp/sysfuzz"
 )
 
 func main() {
@@ -51,8 +50,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "sysfuzz guest: must be the first process of a sandbox")
 		os.Exit(2)
 	}
-	os.MkdirAll(home, 0o1777)
-	os.Chmod(home, 0o1777)
 	failures := 0
 	for done, n := 0, *first; done < *calls; n++ {
 		s := *seed + uint64(n)
@@ -75,8 +72,12 @@ func main() {
 
 // runBatch runs one batch in a process and makes sure that nothing of it remains.
 func runBatch(seed uint64, only string) (made int, err error) {
-	os.Remove(reportedFile)
-	attr := &os.ProcAttr{Files: make([]*os.File, 3), Dir: "/", Env: []string{"GOTRACEBACK=none"}}
+	os.MkdirAll(home, 0o1777)
+	os.Chmod(home, 0o1777)
+	// The batch counts its calls in a word that it shares with us.
+	count := os.NewFile(uintptr(memfd("count", 8)), "count")
+	defer count.Close()
+	attr := &os.ProcAttr{Files: []*os.File{nil, nil, nil, count}, Dir: "/", Env: []string{"GOTRACEBACK=none"}}
 	if trace {
 		attr.Files[2], attr.Env = os.Stderr, os.Environ()
 	}
@@ -108,10 +109,9 @@ func runBatch(seed uint64, only string) (made int, err error) {
 		time.Sleep(patience)
 		os.Exit(4)
 	}
-	b, _ := os.ReadFile(reportedFile)
-	if len(b) == 8 {
-		made = int(binary.LittleEndian.Uint64(b))
-	}
+	var b [8]byte
+	count.ReadAt(b[:], 0)
+	made = int(binary.LittleEndian.Uint64(b[:]))
 	if status.Exited() && status.ExitStatus() == 3 {
 		return 0, fmt.Errorf("it could not start")
 	}
@@ -134,7 +134,7 @@ func waitFor(limit time.Duration, done func() bool) bool {
 func batch(seed uint64, only string) {
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(threads + 4)
-	count := sharedWord(reportedFile)
+	count := sharedWord(3)
 	table := parseTable()
 	table = selectCalls(table, only)
 	r := rand.New(rand.NewPCG(seed, 0))
