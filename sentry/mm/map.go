@@ -46,8 +46,8 @@ func (m *MM) mapOne(o MapOpts, g *garbage) (addr.Addr, error) {
 	if err != nil {
 		return 0, err
 	}
-	if shm, ok := v.file().(*sharedAnon); ok {
-		defer shm.DecRef()
+	if shm, ok := v.file().(*sharedAnon); ok && o.Mappable == nil {
+		defer shm.DecRef() // newVMA's own; remap_file_pages(2) brings one that others hold
 	}
 
 	m.mapMu.Lock()

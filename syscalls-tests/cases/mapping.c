@@ -384,4 +384,17 @@ CASE(a_thousand_mappings_come_and_go) {
 	for (int i = 1; i < 2000; i += 2) CHECK_EQ(p[i * PG], (char)i);
 }
 
+CASE(remap_file_pages_keeps_shared_anonymous_memory) {
+	enum { N = 8 };
+	size_t page = 4096;
+	char *p = mmap(0, N * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(p != MAP_FAILED);
+	for (int i = 0; i < N; i++) p[i * page] = 'a' + i;
+	for (int i = 0; i < N; i++) CHECK(syscall(SYS_remap_file_pages, p + i * page, page, 0, N - 1 - i, 0) == 0);
+	for (int i = 0; i < N; i++) CHECK(p[i * page] == 'a' + N - 1 - i);
+	for (int i = 0; i < N; i++) CHECK(syscall(SYS_remap_file_pages, p + i * page, page, 0, i, 0) == 0);
+	for (int i = 0; i < N; i++) CHECK(p[i * page] == 'a' + i);
+	CHECK(munmap(p, N * page) == 0);
+}
+
 MAIN()
