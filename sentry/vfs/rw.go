@@ -200,7 +200,8 @@ func (f *File) Lseek(c Caller, off int64, whence int) (int64, error) {
 	if whence == linux.SEEK_CUR {
 		whence = linux.SEEK_SET
 	}
-	if pos < 0 && whence == linux.SEEK_SET {
+	// Character devices decide for themselves: /dev/null and its like take any position.
+	if pos < 0 && whence == linux.SEEK_SET && n.Type() != linux.S_IFCHR {
 		return 0, errno.EINVAL
 	}
 	pos, err := f.Ops.Seek(c, f, pos, whence)

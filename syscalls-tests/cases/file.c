@@ -590,4 +590,17 @@ CASE(descriptors_are_the_lowest_free_and_limited) {
 	CHECK_ERRNO(fcntl(20, F_GETFD), EBADF);
 }
 
+CASE(lseek_of_null_zero_full_goes_anywhere_and_stays_at_0) {
+	const char *dev[] = {"/dev/null", "/dev/zero", "/dev/full"};
+	for (int i = 0; i < 3; i++) {
+		int fd = open(dev[i], O_RDWR);
+		CHECK(fd >= 0);
+		CHECK(lseek(fd, -7, SEEK_SET) == 0);
+		CHECK(lseek(fd, -7, SEEK_CUR) == 0);
+		CHECK(lseek(fd, 4096, SEEK_SET) == 0);
+		CHECK_ERRNO(lseek(fd, 0, 99), EINVAL);
+		close(fd);
+	}
+}
+
 MAIN()
