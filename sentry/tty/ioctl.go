@@ -28,6 +28,8 @@ func (p *PTY) ioctl(c vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg, master
 	case linux.TCGETS, linux.TCGETS2, linux.TCGETA, linux.TCSETS, linux.TCSETSW, linux.TCSETSF,
 		linux.TCSETS2, linux.TCSETSW2, linux.TCSETSF2, linux.TCSETA, linux.TCSETAW, linux.TCSETAF:
 		return 0, p.ioctlTermios(m, cmd, arg)
+	case linux.TIOCGLCKTRMIOS, linux.TIOCSLCKTRMIOS:
+		return 0, p.ioctlFrozen(c, m, cmd, arg)
 	case linux.TIOCGWINSZ:
 		w := p.Window()
 		var b [8]byte
@@ -167,8 +169,51 @@ func (p *PTY) ioctlTermios(m usermem.IO, cmd uint32, arg arch.Arg) error {
 	if flush {
 		p.flushInputLocked()
 	}
-	p.setTermiosLocked(t)
+	p.setTermiosLocked(p.keepFrozenLocked(t))
 	return nil
+}
+
+// ioctlFrozen is TIOCGLCKTRMIOS and TIOCSLCKTRMIOS.
+func (p *PTY) ioctlFrozen(c vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) error {
+	var t linux.Termios
+	buf := make([]byte, t.SizeBytes())
+	if cmd == linux.TIOCGLCKTRMIOS {
+		p.lock()
+		t = p.frozen
+		p.unlock()
+		t.MarshalBytes(buf)
+		return copyOut(m, arg, buf)
+	}
+	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+		return errno.EPERM
+	}
+	if _, err := m.CopyIn(arg.Addr(), buf); err != nil {
+		return err
+	}
+	t.UnmarshalBytes(buf)
+	p.lock()
+	p.frozen = t
+	p.unlock()
+	return nil
+}
+
+// keepFrozenLocked returns t with what is frozen as it was.
+func (p *PTY) keepFrozenLocked(t linux.Termios) linux.Termios {
+	keep := func(now, old, frozen uint32) uint32 { return now&^frozen | old&frozen }
+	old, frozen := &p.termios, &p.frozen
+	t.Iflag = keep(t.Iflag, old.Iflag, frozen.Iflag)
+	t.Oflag = keep(t.Oflag, old.Oflag, frozen.Oflag)
+	t.Cflag = keep(t.Cflag, old.Cflag, frozen.Cflag)
+	t.Lflag = keep(t.Lflag, old.Lflag, frozen.Lflag)
+	if frozen.Line != 0 {
+		t.Line = old.Line
+	}
+	for i := range t.CC {
+		if frozen.CC[i] != 0 {
+			t.CC[i] = old.CC[i]
+		}
+	}
+	return t
 }
 
 // ioctlJobs serves the requests about sessions and groups.

@@ -41,6 +41,8 @@ type PTY struct {
 
 	termios linux.Termios
 	winsize linux.Winsize
+	// frozen has bits set for the settings that TCSETS and its like leave as they are (TIOCSLCKTRMIOS).
+	frozen linux.Termios
 
 	in  input
 	out output
