@@ -122,6 +122,7 @@ func New(c Config) *Kernel {
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
 	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)
+	c.VFS.Signals = k
 	k.Sockets = socket.NewFS(c.VFS)
 	k.Unix = unix.NewFS(c.VFS)
 	k.Inet = inet.NewStack()
