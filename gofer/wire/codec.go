@@ -50,9 +50,6 @@ func (e *Encoder) Blob(b []byte) {
 	e.buf = append(e.buf, b...)
 }
 
-// PutU16 overwrites the two bytes at off.
-func (e *Encoder) PutU16(off int, v uint16) { binary.LittleEndian.PutUint16(e.buf[off:], v) }
-
 // Decoder takes numbers and strings off foreign bytes. After the first thing that is
 // missing or too long it returns zeros, and Done says ErrMalformed.
 type Decoder struct {

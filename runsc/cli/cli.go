@@ -16,11 +16,15 @@ import (
 	"runtime"
 	"strings"
 
+	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"ringfence/runsc/state"
 )
+
+// version is what --version prints, in the form that container engines read.
+var version = "0.1.0\nspec: " + specs.Version
 
 // exitFailure is the exit code when runsc itself fails.
 const exitFailure = 125
@@ -83,6 +87,7 @@ the sandbox's kernel, not by the host's. Try:
   runsc do -- bash                  a shell on your own files, which it can't change
   runsc do --rw -- make             a command that may change them
   runsc run --bundle DIR ID         an OCI container`,
+		Version:           version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return g.setUp() },

@@ -110,6 +110,17 @@ func (b *sandbox) watchGofer() {
 	os.Exit(1)
 }
 
+// GoferGone implements client.Gone: a gofer that can't be spoken to any more is no better.
+func (b *sandbox) GoferGone(err error) {
+	select {
+	case <-b.ended:
+		return
+	default:
+	}
+	fmt.Fprintf(b.log, "gofer: %v\n", err)
+	os.Exit(1)
+}
+
 // goferError waits for the gofer's end and returns what it said last.
 func (b *sandbox) goferError() error {
 	text, _ := io.ReadAll(os.NewFile(uintptr(b.cfg.FDs.Lifeline), "lifeline"))

@@ -155,6 +155,7 @@ func (s *builder) mountAll() error {
 		s.b.holder.caches = append(s.b.holder.caches, sb)
 	}
 	c.SetHolder(&s.b.holder)
+	c.OnGone(s.b)
 	if err := c.Serve(); err != nil {
 		return fmt.Errorf("gofer: %w", err)
 	}
