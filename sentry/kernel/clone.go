@@ -147,7 +147,10 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	t.mounts.IncRef()
 	n.mounts = t.mounts
 	if f&linux.CLONE_NEWNS != 0 {
-		n.newMountNamespace()
+		if err := n.newMountNamespace(); err != nil {
+			n.discard()
+			return nil, err
+		}
 	}
 	if f&linux.CLONE_VM != 0 {
 		t.mm.IncUsers()
@@ -372,7 +375,9 @@ func (t *Task) Unshare(flags uint64) error {
 		old.drop()
 	}
 	if flags&linux.CLONE_NEWNS != 0 {
-		t.newMountNamespace()
+		if err := t.newMountNamespace(); err != nil {
+			return err
+		}
 	}
 	if flags&linux.CLONE_FILES != 0 {
 		t.unshareFiles()

@@ -28,10 +28,14 @@ func (t *Task) setMountNamespace(ns *vfs.Namespace) {
 	}
 }
 
-// newMountNamespace gives the task a copy of its mounts (CLONE_NEWNS).
+// newMountNamespace gives the task a copy of its mounts (CLONE_NEWNS). ENOSPC if there are too many.
 // Preconditions: the task shares its root and working directory with nobody.
-func (t *Task) newMountNamespace() {
-	t.setMountNamespace(t.mounts.Clone(t.fs.ctx, false))
+func (t *Task) newMountNamespace() error {
+	ns, err := t.mounts.Clone(t.fs.ctx, false)
+	if err == nil {
+		t.setMountNamespace(ns)
+	}
+	return err
 }
 
 // MoveRoots moves the root and working directory of every task that stands at from to the path to

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 )
 
@@ -58,6 +59,7 @@ func (v *VFS) newMount(sb *Superblock, root *Dentry, source string, flags uint32
 	m.flags.Store(flags)
 	m.refs.Store(1)
 	sb.active.Add(1)
+	v.liveMounts.Add(1)
 	return m
 }
 
@@ -70,6 +72,7 @@ func (m *Mount) DecRef() { m.decRef() }
 func (m *Mount) decRef() {
 	switch r := m.refs.Add(-1); {
 	case r == 0:
+		m.v.liveMounts.Add(-1)
 		m.Root.DecRef()
 		m.SB.decActive()
 	case r < 0:
@@ -127,6 +130,19 @@ func (v *VFS) unhookLocked(m *Mount) Path {
 	m.parent, m.mountpoint = nil, nil
 	m.ns.touch()
 	return p
+}
+
+// maxMounts bounds the mounts of all namespaces together: binds can double what there is (/proc/sys/fs/mount-max).
+const maxMounts = 100000
+
+// roomLocked returns ENOSPC if there may not be so many copies of m, with all below it, more.
+func (v *VFS) roomLocked(m *Mount, copies int) error {
+	n := 0
+	m.eachLocked(func(*Mount) { n++ })
+	if int64(n)*int64(copies)+v.liveMounts.Load() > maxMounts {
+		return errno.ENOSPC
+	}
+	return nil
 }
 
 // eachLocked calls fn for m and all mounts below it, parents first.

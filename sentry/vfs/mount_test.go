@@ -148,7 +148,8 @@ func TestPropagation(t *testing.T) {
 		t.Errorf("mounts: %s, want %s", got, want)
 	}
 	// A copied namespace is a peer.
-	ns := e.ns.Clone(nil, false)
+	ns, err := e.ns.Clone(nil, false)
+	e.must(err)
 	e.mount("/a/p")
 	root := ns.Root()
 	n := len(e.v.Mounts(ns, root))
@@ -263,5 +264,17 @@ func TestWatchesEndWithTheFileSystem(t *testing.T) {
 	}
 	if !slices.Equal(masks, []uint32{linux.IN_UNMOUNT, linux.IN_IGNORED}) {
 		t.Errorf("events %#x", masks)
+	}
+}
+
+func TestMountsAreLimited(t *testing.T) {
+	e := newEnv(t)
+	e.mkdir("/a")
+	var err error
+	for i := 0; i < 30 && err == nil; i++ {
+		err = e.do("/", "/a", linux.MS_BIND|linux.MS_REC)
+	}
+	if err != errno.ENOSPC {
+		t.Errorf("doubling the mounts again and again: %v", err)
 	}
 }

@@ -75,6 +75,9 @@ func (v *VFS) place(m *Mount, target Path, ns *Namespace, fresh bool) error {
 	if err == nil && fresh && target.Dentry == target.Mount.Root && target.Mount.SB == m.SB {
 		err = errno.EBUSY
 	}
+	if err == nil {
+		err = v.roomLocked(m, len(v.receiversLocked(target.Mount)))
+	}
 	if err != nil {
 		v.dissolveLocked(m, &r)
 		return err
@@ -113,6 +116,12 @@ func (v *VFS) bind(ns *Namespace, from, target Path, rec bool) error {
 	case from.Mount.propagation == Unbindable, from.Mount.ns != ns && from.Mount.ns != nil, from.Mount.ns == nil && from.Mount != v.anonMount:
 		v.mountMu.Unlock()
 		return errno.EINVAL
+	}
+	if rec {
+		if err := v.roomLocked(from.Mount, 1); err != nil {
+			v.mountMu.Unlock()
+			return err
+		}
 	}
 	var m *Mount
 	if rec {

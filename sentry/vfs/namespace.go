@@ -133,11 +133,15 @@ func (ns *Namespace) Root() Path {
 
 // Clone copies the namespace (CLONE_NEWNS). fs, the context of who gets it, is moved to the copies of
 // the mounts where it was. With userNS the copy belongs to another user namespace: what
-// was shared only receives.
-func (ns *Namespace) Clone(fs *FSContext, userNS bool) *Namespace {
+// was shared only receives. ENOSPC if there are too many mounts.
+func (ns *Namespace) Clone(fs *FSContext, userNS bool) (*Namespace, error) {
 	v := ns.v
 	copies := make(map[*Mount]*Mount)
 	v.mountMu.Lock()
+	if err := v.roomLocked(ns.root, 1); err != nil {
+		v.mountMu.Unlock()
+		return nil, err
+	}
 	root := v.cloneTreeLocked(ns.root, ns.root.Root, false, func(from, to *Mount) {
 		copies[from] = to
 		if userNS && to.propagation == Shared {
@@ -149,7 +153,7 @@ func (ns *Namespace) Clone(fs *FSContext, userNS bool) *Namespace {
 	if fs != nil {
 		fs.translate(copies)
 	}
-	return n
+	return n, nil
 }
 
 // translate moves root and working directory to the copies of their mounts.

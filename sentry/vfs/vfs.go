@@ -37,6 +37,7 @@ type VFS struct {
 
 	nextDev     atomic.Uint32
 	nextMountID atomic.Uint64
+	liveMounts  atomic.Int64
 
 	anon      *Superblock // of anonymous files
 	anonMount *Mount
