@@ -211,50 +211,62 @@ func (f *File) growLocked() bool {
 }
 
 // reclaim gives free pages back to the host, the largest blocks first, until few
-// enough are left.
+// enough are left. It goes through the file once for each order: what it punched is
+// not looked at again, however large the file became.
 func (f *File) reclaim() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer func() { f.reclaiming = false }()
 	for o := maxOrder; o >= reclaimOrder; o-- {
-		for f.dirtyFree > f.keep() {
-			start, ok := f.dirtyBlockLocked(o)
-			if !ok {
-				break
-			}
-			f.unlinkLocked(start, o)
-			f.mu.Unlock()
-			err := f.punch(start, 1<<o)
-			f.mu.Lock()
-			if err == nil {
-				state := f.chunk(start).state[start%chunkPages:][:1<<o]
-				for i, s := range state {
-					f.dirtyFree -= uint64(s >> dirtyShift)
-					state[i] = 0
+		for n := 0; n < len(*f.chunks.Load()) && f.dirtyFree > f.keep(); n++ {
+			first := uint32(n) * chunkPages
+			for start := first; start-first < chunkPages; start += 1 << o {
+				if !f.dirtyBlockLocked(start, o) {
+					continue
+				}
+				if f.reclaimBlockLocked(start, o) != nil {
+					return
+				}
+				if f.dirtyFree <= f.keep() {
+					return
 				}
 			}
-			f.mergeLocked(start, o)
-			if err != nil {
-				break
-			}
+			// Those who wait for pages go first.
+			f.mu.Unlock()
+			f.mu.Lock()
 		}
 	}
-	f.reclaiming = false
 }
 
-// dirtyBlockLocked finds a block of order o of which the better part is dirty.
-func (f *File) dirtyBlockLocked(o int) (uint32, bool) {
-	for b := f.free[o]; b != none; {
-		c, i := f.chunk(b), b%chunkPages
-		dirty := 0
-		for _, s := range c.state[i : i+1<<o] {
-			dirty += int(s >> dirtyShift)
+// reclaimBlockLocked gives one free block back to the host. It releases mu meanwhile.
+func (f *File) reclaimBlockLocked(start uint32, o int) error {
+	f.unlinkLocked(start, o)
+	f.mu.Unlock()
+	err := f.punch(start, 1<<o)
+	f.mu.Lock()
+	if err == nil {
+		state := f.chunk(start).state[start%chunkPages:][:1<<o]
+		for i, s := range state {
+			f.dirtyFree -= uint64(s >> dirtyShift)
+			state[i] = 0
 		}
-		if dirty > 1<<o/2 {
-			return b, true
-		}
-		b = c.next[i]
 	}
-	return 0, false
+	f.mergeLocked(start, o)
+	return err
+}
+
+// dirtyBlockLocked reports whether a free block of order o begins at start and its
+// better part is dirty.
+func (f *File) dirtyBlockLocked(start uint32, o int) bool {
+	c, i := f.chunk(start), start%chunkPages
+	if c.order[i] != uint8(o+1) {
+		return false
+	}
+	dirty := 0
+	for _, s := range c.state[i : i+1<<o] {
+		dirty += int(s >> dirtyShift)
+	}
+	return dirty > 1<<o/2
 }
 
 // punch gives a run back to the host: it reads as zeros afterwards.
