@@ -135,6 +135,9 @@ func (f *File) SetLimit(n uint64) {
 	f.limit.Store(min(n, uint64(len(f.mem))) >> addr.PageShift)
 }
 
+// Limit is what SetLimit set, or the capacity.
+func (f *File) Limit() uint64 { return f.limit.Load() << addr.PageShift }
+
 // FD returns the memfd.
 func (f *File) FD() hostcall.FD { return f.fd }
 

@@ -62,7 +62,8 @@ func (s *Store) PunchHole(off, n uint64) error {
 }
 
 // Allocate fills the holes of [off, off+n) with zero pages and makes the file that
-// long, unless keepSize (fallocate(2)).
+// long, unless keepSize (fallocate(2)). What it promises must fit into memory, touched or
+// not: ENOSPC otherwise.
 func (s *Store) Allocate(off, n uint64, keepSize bool) error {
 	end := off + n
 	if end < off || end > MaxSize {
@@ -85,6 +86,9 @@ func (s *Store) Allocate(off, n uint64, keepSize bool) error {
 		length := min(roundUp(end)-at, step)
 		if ok {
 			length = min(length, e.Start-at)
+		}
+		if s.mf.Frames()+length > s.mf.Limit() {
+			return errno.ENOSPC
 		}
 		frames, got, err := s.allocate(length, 0, false)
 		if err != nil {

@@ -178,6 +178,22 @@ func TestQuota(t *testing.T) {
 	}
 }
 
+// Frames that nobody touches cost the host nothing, but a guest must not promise itself
+// more memory than there is.
+func TestAllocate_beyond_memory_gives_ENOSPC(t *testing.T) {
+	s := newStore(t, nil)
+	s.mf.SetLimit(16 << 20)
+	for _, keep := range []bool{true, false} {
+		if err := s.Allocate(0, 1<<40, keep); err != errno.ENOSPC {
+			t.Errorf("keep size %v: %v", keep, err)
+		}
+	}
+	s.PunchHole(0, MaxSize)
+	if err := s.Allocate(0, 8<<20, false); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSeals(t *testing.T) {
 	s := newStore(t, nil)
 	s.Truncate(page)
