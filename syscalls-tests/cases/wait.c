@@ -146,13 +146,11 @@ CASE(exit_group_ends_all_threads) {
 	CHECK_CHILD(p, 6);
 }
 
-static void *execer(void *a) {
-	(void)a;
-	execl("/bin/sh", "sh", "-c", "exit $(($$ == $PPIDWANT ? 8 : 1))", (char *)0);
-	return 0;
-}
-
 CASE(exec_by_another_thread_keeps_the_process_id) {
+	void *execer(void *a) {
+		execl("/bin/sh", "sh", "-c", "exit $(($$ == $PPIDWANT ? 8 : 1))", (char *)0);
+		return a;
+	}
 	pid_t p = fork();
 	if (p == 0) {
 		char b[40];
