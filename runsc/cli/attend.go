@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"ringfence/runsc/console"
 	"ringfence/runsc/sandbox"
@@ -30,19 +31,22 @@ func (g *globals) attend(sb *sandbox.Sandbox, t *console.Terminal, name string) 
 	started := make(chan error, 1)
 	go func() { started <- start(sb.Control, name) }()
 	var err error
+	var early []os.Signal // came before there was a process to send them to, as far as we know
+	var patience <-chan time.Time
 	for waiting := true; waiting; {
 		select {
 		case err = <-started:
 			waiting = false
 		case s := <-signals:
-			// There is nobody yet who could be told.
-			switch s {
-			case syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM:
-				sb.Kill()
-				sb.Wait()
-				t.Restore()
-				dieOf(s.(syscall.Signal))
+			early = append(early, s)
+			if ends(s) && patience == nil {
+				patience = time.After(startPatience)
 			}
+		case <-patience:
+			sb.Kill()
+			sb.Wait()
+			t.Restore()
+			dieOf(early[len(early)-1].(syscall.Signal))
 		}
 	}
 	if err != nil {
@@ -63,22 +67,14 @@ func (g *globals) attend(sb *sandbox.Sandbox, t *console.Terminal, name string) 
 		r, err := sb.Status.Call(control.Request{Op: control.OpWait})
 		end <- outcome{r, err}
 	}()
+	for _, s := range early {
+		forward(sb, t, s)
+	}
 	var o outcome
 	for waiting := true; waiting; {
 		select {
 		case s := <-signals:
-			r := control.Request{Op: control.OpSignal, Signal: int(s.(syscall.Signal)), Target: control.ToInit}
-			switch s {
-			case syscall.SIGWINCH:
-				if t != nil {
-					r = control.Request{Op: control.OpResize}
-				}
-			case syscall.SIGINT, syscall.SIGQUIT:
-				// Such as a terminal sends to a whole group.
-				r.Target = control.ToGroup
-			}
-			// If that fails the sandbox is ending, which is what is waited for.
-			sb.Control.Call(r)
+			forward(sb, t, s)
 		case o = <-end:
 			waiting = false
 		}
@@ -96,6 +92,30 @@ func (g *globals) attend(sb *sandbox.Sandbox, t *console.Terminal, name string) 
 	}
 	g.exitCode = status.ExitStatus()
 	return nil
+}
+
+// startPatience is how long a sandbox may still start after a signal that would end it.
+const startPatience = 2 * time.Second
+
+// ends reports whether s ends a process that does not know it.
+func ends(s os.Signal) bool {
+	return s == syscall.SIGHUP || s == syscall.SIGINT || s == syscall.SIGQUIT || s == syscall.SIGTERM
+}
+
+// forward sends a signal that this process got on to the sandbox.
+func forward(sb *sandbox.Sandbox, t *console.Terminal, s os.Signal) {
+	r := control.Request{Op: control.OpSignal, Signal: int(s.(syscall.Signal)), Target: control.ToInit}
+	switch s {
+	case syscall.SIGWINCH:
+		if t != nil {
+			r = control.Request{Op: control.OpResize}
+		}
+	case syscall.SIGINT, syscall.SIGQUIT:
+		// Such as a terminal sends to a whole group.
+		r.Target = control.ToGroup
+	}
+	// If that fails the sandbox is ending, which is what is waited for.
+	sb.Control.Call(r)
 }
 
 // start lets the first process of a sandbox run.
