@@ -6,6 +6,7 @@ import (
 	"ringfence/platform/arch"
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/kernel"
+	"ringfence/sentry/net/socket"
 	"ringfence/sentry/vfs"
 )
 
@@ -278,6 +279,24 @@ func sysIoctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			flags |= bit
 		}
 		return 0, f.SetFlags(t, flags, fd)
+	case linux.FIOSETOWN, linux.SIOCSPGRP:
+		if socket.Of(f) == nil {
+			break
+		}
+		id, err := t.CopyInUint32(arg.Addr())
+		if err != nil {
+			return 0, err
+		}
+		return fcntlOwner(t, f, linux.F_SETOWN, arch.Arg(id))
+	case linux.FIOGETOWN, linux.SIOCGPGRP:
+		if socket.Of(f) == nil {
+			break
+		}
+		id, err := fcntlOwner(t, f, linux.F_GETOWN, 0)
+		if err != nil {
+			return 0, err
+		}
+		return 0, t.CopyOutUint32(arg.Addr(), uint32(id))
 	case linux.FIOQSIZE:
 		switch f.Inode().Type() {
 		case linux.S_IFREG, linux.S_IFDIR, linux.S_IFLNK:

@@ -8,6 +8,7 @@ import (
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/net/socket"
+	"ringfence/sentry/net/unix"
 	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
@@ -294,6 +295,9 @@ func sysGetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	level, name := a[1].Int(), a[2].Int()
+	if level == linux.SOL_SOCKET && name == linux.SO_PEERPIDFD {
+		return peerPidfd(t, s, a[3].Addr(), a[4].Addr(), int(room))
+	}
 	value, err := s.Option(t, level, name, int(room))
 	if err != nil {
 		return 0, err
@@ -311,6 +315,30 @@ func sysGetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 	}
 	return 0, t.CopyOutUint32(a[4].Addr(), uint32(n))
+}
+
+// peerPidfd is SO_PEERPIDFD: a pidfd of whom SO_PEERCRED names.
+func peerPidfd(t *kernel.Task, s socket.Socket, at, lenAt addr.Addr, room int) (uint64, error) {
+	u, ok := s.(*unix.Socket)
+	if !ok {
+		return 0, errno.ENODATA
+	}
+	p, err := u.PeerProcess()
+	if err != nil {
+		return 0, err
+	}
+	if room > 4 {
+		room = 4
+	}
+	fd, err := t.OpenPIDFD(p.NumberFor(t), false, 0)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.CopyOut(at, socket.Int(fd)[:room]); err != nil {
+		t.CloseFD(fd)
+		return 0, err
+	}
+	return 0, t.CopyOutUint32(lenAt, uint32(room))
 }
 
 // send moves seq and what m holds to a socket, waiting for room: a stream takes all.

@@ -18,7 +18,7 @@ import (
 
 var socketMsgCalls = []line{
 	{linux.SYS_SENDMSG, "sendmsg", sysSendmsg, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR", "SCM_RIGHTS SCM_CREDENTIALS"},
-	{linux.SYS_RECVMSG, "recvmsg", sysRecvmsg, kernel.Full, "MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", "SCM_RIGHTS SCM_CREDENTIALS SCM_TIMESTAMP"},
+	{linux.SYS_RECVMSG, "recvmsg", sysRecvmsg, kernel.Full, "MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", "SCM_RIGHTS SCM_CREDENTIALS SCM_PIDFD SCM_TIMESTAMP"},
 	{linux.SYS_SENDMMSG, "sendmmsg", sysSendmmsg, kernel.Full, "", ""},
 	{linux.SYS_RECVMMSG, "recvmmsg", sysRecvmmsg, kernel.Full, "MSG_WAITFORONE", ""},
 }
@@ -253,7 +253,21 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 		}
 	}
 	if len(m.Files) > 0 {
-		return c.putFiles(m.Files, flags)
+		if err := c.putFiles(m.Files, flags); err != nil {
+			return err
+		}
+	}
+	if opts.PassPidfd && m.HasCreds && m.Creds.Process != nil {
+		if c.at == 0 || c.left < linux.CmsgHdrSize {
+			c.flags |= linux.MSG_CTRUNC
+			return nil
+		}
+		// The error takes the place of a descriptor, if there can be none.
+		fd, err := c.t.OpenPIDFD(m.Creds.Process.NumberFor(c.t), false, 0)
+		if e, ok := err.(errno.Errno); ok {
+			fd = -int32(e)
+		}
+		return c.put(linux.SOL_SOCKET, linux.SCM_PIDFD, socket.Int(fd))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@
 #include <sys/timerfd.h>
 #include <sys/timex.h>
 #include <sys/uio.h>
+#include <linux/sockios.h>
 #include <sys/un.h>
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8
@@ -559,6 +560,39 @@ CASE(credentials_can_be_claimed_only_if_true) {
 	m.msg_controllen = 4;
 	CHECK_EQ(recvmsg(s[1], &m, 0), 1);
 	CHECK(m.msg_flags & MSG_CTRUNC);
+}
+
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#define SO_PEERPIDFD 77
+#endif
+CASE(pidfds_of_peers_and_senders) {
+	int s[2], one = 1, fd = -1;
+	socklen_t n = sizeof fd;
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+	CHECK(getsockopt(s[0], SOL_SOCKET, SO_PEERPIDFD, &fd, &n) == 0);
+	CHECK(syscall(SYS_pidfd_send_signal, fd, 0, 0, 0) == 0);
+	CHECK(setsockopt(s[1], SOL_SOCKET, SO_PASSPIDFD, &one, 4) == 0);
+	CHECK_EQ(write(s[0], "x", 1), 1);
+	char buf[100], b[4];
+	struct iovec v = {b, 4};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = buf, .msg_controllen = sizeof buf};
+	CHECK_EQ(recvmsg(s[1], &m, 0), 1);
+	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
+	CHECK(h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == 4 && h->cmsg_len == CMSG_LEN(4));
+	memcpy(&fd, CMSG_DATA(h), 4);
+	CHECK(syscall(SYS_pidfd_send_signal, fd, 0, 0, 0) == 0);
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+
+CASE(owner_of_a_socket) {
+	int s[2], id = getpid();
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0);
+	CHECK(ioctl(s[0], FIOSETOWN, &id) == 0);
+	id = 0;
+	CHECK(ioctl(s[0], SIOCGPGRP, &id) == 0);
+	CHECK_EQ(id, getpid());
+	CHECK_EQ(fcntl(s[0], F_GETOWN), getpid());
 }
 
 CASE(autobind_gives_five_digits) {
