@@ -107,6 +107,24 @@ func (ft *FDTable) Remove(fd int32) (*vfs.File, error) {
 	return f, nil
 }
 
+// Full reports whether there is no free descriptor below limit, as a hint: accept(2) asks before it
+// takes a connection that it could not give to anyone.
+func (ft *FDTable) Full(limit uint64) bool {
+	ft.mu.RLock()
+	defer ft.mu.RUnlock()
+	fd := ft.next
+	for w := fd / 64; w < len(ft.used); w++ {
+		free := ^ft.used[w]
+		if w == fd/64 {
+			free &= ^uint64(0) << (fd % 64)
+		}
+		if free != 0 {
+			return uint64(w*64+bits.TrailingZeros64(free)) >= limit
+		}
+	}
+	return uint64(max(fd, len(ft.used)*64)) >= limit
+}
+
 // Cloexec and SetCloexec read and write FD_CLOEXEC.
 func (ft *FDTable) Cloexec(fd int32) (bool, error) {
 	ft.mu.RLock()

@@ -173,6 +173,9 @@ func accept4(t *kernel.Task, a *arch.Args, flags uint32) (uint64, error) {
 	}
 	defer f.DecRef()
 	var got socket.Socket
+	if t.Files().Full(t.FileLimit()) {
+		return 0, errno.EMFILE
+	}
 	err = blockOnSocket(t, f, false, false, func() error {
 		var err error
 		got, err = s.Accept(t, f.Nonblocking())

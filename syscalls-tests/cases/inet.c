@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 static struct sockaddr_in loop(int port) {
@@ -125,6 +126,20 @@ CASE(accept_waits_and_epoll_tells) {
 		wait(&st);
 		CHECK_EQ(st, 0);
 	}
+}
+
+CASE(accept_without_a_free_descriptor_leaves_the_client) {
+	int l = listener(), c = socket(AF_INET, SOCK_STREAM, 0), d;
+	struct sockaddr_in a = loop(port_of(l));
+	CHECK(connect(c, (void *)&a, sizeof a) == 0);
+	struct rlimit old, r;
+	CHECK(getrlimit(RLIMIT_NOFILE, &old) == 0);
+	r = old, r.rlim_cur = 20;
+	CHECK(setrlimit(RLIMIT_NOFILE, &r) == 0);
+	while ((d = dup(0)) >= 0) {}
+	CHECK_ERRNO(accept(l, 0, 0), EMFILE);
+	CHECK(setrlimit(RLIMIT_NOFILE, &old) == 0);
+	CHECK(accept(l, 0, 0) >= 0);
 }
 
 CASE(half_close_and_reset) {
