@@ -56,15 +56,22 @@ func (t *Task) exit() {
 	k.mu.Unlock()
 	if last {
 		t.stopTimers()
+		rss := int64(t.mm.Stats().VmHWM >> 10)
+		tg.sigMu.Lock()
+		tg.deadUsage.maxrss = max(tg.deadUsage.maxrss, rss)
+		tg.sigMu.Unlock()
 	}
 
-	t.releaseMM()
 	t.dropUndo()
 	t.dropFiles()
+	t.ctx.Release()
 	if last {
 		t.leaveTerminal()
 		t.endNamespace()
 	}
+	// Whoever joins the thread learns of its end here: little is left to do then, so that its
+	// number is gone soon.
+	t.releaseMM()
 	t.cpu.enter(t, phaseIdle)
 	t.notifyExit(last)
 }
@@ -87,7 +94,6 @@ func (t *Task) leaveMM() {
 // releaseMM lets go of the address space for good.
 func (t *Task) releaseMM() {
 	t.leaveMM()
-	t.ctx.Release()
 	m := t.mm
 	t.mu.Lock()
 	t.mm = nil
