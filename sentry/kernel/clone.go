@@ -113,7 +113,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	n.memPolicy = t.memPolicy
 	n.sched = t.sched.forked()
 	n.sigMask = t.sigMask
-	n.startTime = k.Monotonic()
+	n.startTime.Store(k.Monotonic())
 	if f&linux.CLONE_VM == 0 || f&linux.CLONE_VFORK != 0 {
 		n.altStack = t.altStack
 	}

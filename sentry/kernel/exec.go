@@ -272,7 +272,7 @@ func (t *Task) takeLeadLocked() {
 	oldPID.attachLocked(t)
 	tg.sigMu.Lock()
 	tg.leader = t
-	t.startTime = old.startTime
+	t.startTime.Store(old.startTime.Load())
 	tg.sigMu.Unlock()
 	pid.attachLocked(old)
 	old.releaseLocked()

@@ -91,7 +91,6 @@ type Kernel struct {
 	// counters for /proc/stat, /proc/loadavg and leak checks.
 	Forks     atomic.Int64
 	liveTasks atomic.Int64
-	switches  atomic.Int64
 	nextNS    atomic.Uint64
 }
 

@@ -47,7 +47,7 @@ func (tg *ThreadGroup) signalLocked(info *linux.SignalInfo) error {
 	return tg.leader.sendLocked(info, true, nil, false)
 }
 
-// KillAll ends the whole process as SIGKILL does.
+// Kill ends the whole process as SIGKILL does.
 func (tg *ThreadGroup) Kill() {
 	info := KernelInfo(linux.SIGKILL)
 	tg.Signal(&info)

@@ -116,12 +116,13 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 		k: k, blocker: newBlocker(), user: k.user(a.Cred.RUID), userID: a.Cred.RUID,
 		mm: m, regs: regs, ctx: k.Platform.NewContext(),
 		files: a.Files, fs: newFSShare(a.FS), mounts: a.Mounts,
-		comm: img.Comm(), startTime: k.Monotonic(),
-		ns: &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, NetID: k.netID, CgroupID: k.cgroupID, TimeID: k.timeID},
+		comm: img.Comm(),
+		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, NetID: k.netID, CgroupID: k.cgroupID, TimeID: k.timeID},
 	}
 	t.user.tasks.Add(1)
 	t.cred.Store(a.Cred)
 	t.syscallNo.Store(-1)
 	t.timerSlack.Store(defaultTimerSlack)
+	t.startTime.Store(k.Monotonic())
 	return t, nil
 }

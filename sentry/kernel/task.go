@@ -58,7 +58,6 @@ type Task struct {
 	comm       string
 	robustList addr.Addr
 	sched      Sched
-	oomScore   int32 // unused by threads other than the leader
 
 	// cred is replaced by the task itself, read by all.
 	cred atomic.Pointer[creds.Credentials]
@@ -69,7 +68,7 @@ type Task struct {
 	timerSlack  atomic.Int64
 	memPolicy   mm.MemPolicy // set_mempolicy(2); task goroutine only
 	parentDeath atomic.Int32 // PR_SET_PDEATHSIG
-	startTime   int64        // monotonic nanoseconds; immutable
+	startTime   atomic.Int64 // monotonic nanoseconds; an exec may take the old leader's
 	usage       usage
 	user        *userCount // of the real user id; task goroutine only
 	userID      creds.UID
@@ -85,11 +84,10 @@ type Task struct {
 	exitStarted bool // past the point where it takes signals
 
 	// Guarded by Kernel.mu.
-	exitState  exitState
-	tracer     *Task   // who traces the task, nil if nobody
-	tracees    []*Task // whom the task traces
-	vforkChild *Task   // child that the task waits for (CLONE_VFORK)
-	vforkOf    *Task   // the task that waits for this one to let go of its mm
+	exitState exitState
+	tracer    *Task   // who traces the task, nil if nobody
+	tracees   []*Task // whom the task traces
+	vforkOf   *Task   // the task that waits for this one to let go of its mm
 
 	// trace is what ptrace(2) keeps about the task; guarded by tg.sigMu and written
 	// by the tracer or the task itself.
@@ -237,7 +235,7 @@ func (t *Task) Personality() uint32 { return t.personality.Load() }
 func (t *Task) SetPersonality(p uint32) { t.personality.Store(p) }
 
 // StartTime returns CLOCK_MONOTONIC at the task's start, in nanoseconds.
-func (t *Task) StartTime() int64 { return t.startTime }
+func (t *Task) StartTime() int64 { return t.startTime.Load() }
 
 // SyscallNo returns the number of the call under way, or -1 if the task is not in one.
 func (t *Task) SyscallNo() int64 { return t.syscallNo.Load() }
