@@ -12,17 +12,16 @@ import (
 
 // How much a fault brings in, in bytes.
 const (
-	// Anonymous memory: a small aligned window, larger in large mappings, doubled
-	// while memory is touched in sequence. The host gives memory to the pages of a
-	// large window only as they are touched.
-	anonWindow      = 64 << 10
-	anonWindowLarge = 256 << 10
-	anonWindowMax   = 2 << 20
-	largeMapping    = 4 << 20
-	// Copies of shared pages. For a private mapping of a file it is left open whether
-	// it shows later changes of the file (mmap(2)): pages copied early do not.
-	copyWindow    = 32 << 10
+	// Anonymous memory: an aligned window, doubled while memory is touched in
+	// sequence. The host gives memory to its pages only as they are touched.
+	anonWindow    = 256 << 10
+	anonWindowMax = 2 << 20
+	// Copies of shared pages.
+	copyWindow    = 64 << 10
 	copyWindowMax = 128 << 10 // while memory is written in sequence
+	// For a private mapping of a file it is left open whether it shows later changes of
+	// the file (mmap(2)): pages copied early do not. So these are fewer.
+	copyFileWindow = 32 << 10
 	// Pages that become exclusive again without a copy.
 	reuseWindow = 1 << 20
 	// Files. Their pages cost nothing until they are touched.
@@ -30,8 +29,9 @@ const (
 	// What the platform maps at once when the pages are there already; not less than
 	// any window but the one for files.
 	mapWindow = 2 << 20
-	// Up to here the host's page tables are filled ahead.
-	populateMax = 128 << 10
+	// Up to here the host's page tables are filled ahead. That pays for pages which the
+	// host has: filling in costs a third of touching. New pages cost the same either way.
+	populateMax = 64 << 10
 )
 
 // touch says for whom a fault is resolved.
@@ -135,13 +135,14 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, 
 		return e, false, err
 	}
 	window := uint64(anonWindow)
-	if v.Len() >= largeMapping {
-		window = anonWindowLarge
-	}
-	if hasPrev && prev.End == page && prev.V.owned {
-		window, soon = sequential(window, prev.Len()), true
-	} else if hasNext && next.Start == page+addr.PageSize && next.V.owned {
-		window, soon = sequential(window, next.Len()), true
+	// Close to a run that is present memory is touched in sequence, upwards or
+	// downwards; side by side with it none is left out.
+	if hasPrev && page-prev.End < window && prev.V.owned {
+		soon = prev.End == page
+		window = sequential(window, prev.Len())
+	} else if hasNext && next.Start-page <= window && next.V.owned {
+		soon = next.Start == page+addr.PageSize
+		window = sequential(window, next.Len())
 	}
 	start := max(lo, page&^(window-1))
 	end := min(hi, page&^(window-1)+window)
@@ -160,7 +161,7 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, 
 		file: m.mf, owned: true, excl: m.exclEpoch, prot: v.V.prot,
 	}}
 	m.insertPte(e)
-	return e, soon, nil
+	return e, soon && !m.mf.Hole(off, end-start), nil
 }
 
 // sequential returns the window for memory that continues a run of n bytes.
@@ -274,6 +275,9 @@ func (m *MM) copyPages(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
 	if prev, ok := m.ptes.Prev(page); ok && prev.End == page && prev.V.owned && prev.V.excl == m.exclEpoch &&
 		window == copyWindow && prev.Len() >= window {
 		window = copyWindowMax
+	}
+	if !e.V.owned {
+		window = min(window, copyFileWindow)
 	}
 	old := e.Clip(page&^(window-1), page&^(window-1)+window)
 	if e.V.owned {
