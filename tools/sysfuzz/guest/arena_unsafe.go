@@ -124,7 +124,7 @@ func raw(nr uint64, args ...uint64) (uint64, unix.Errno) {
 func must(v uint64, e unix.Errno) uint64 {
 	if e != 0 {
 		println("sysfuzz guest: setting up:", e.Error())
-		os.Exit(3)
+		os.Exit(setupFailed)
 	}
 	return v
 }

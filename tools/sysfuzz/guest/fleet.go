@@ -86,7 +86,7 @@ func drop(c uint) {
 func memfd(name string, size int64) int {
 	fd, err := unix.MemfdCreate(name, unix.MFD_ALLOW_SEALING)
 	if err != nil {
-		os.Exit(3)
+		os.Exit(setupFailed)
 	}
 	unix.Ftruncate(fd, size)
 	return fd

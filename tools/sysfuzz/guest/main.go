@@ -112,7 +112,7 @@ func runBatch(seed uint64, only string) (made int, err error) {
 	var b [8]byte
 	count.ReadAt(b[:], 0)
 	made = int(binary.LittleEndian.Uint64(b[:]))
-	if status.Exited() && status.ExitStatus() == 3 {
+	if status.Exited() && status.ExitStatus() == setupFailed {
 		return 0, fmt.Errorf("it could not start")
 	}
 	return made, nil
