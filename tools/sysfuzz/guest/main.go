@@ -33,6 +33,9 @@ const (
 	batchTime  = time.Second
 	patience   = 5 * time.Second
 	home       = "/tmp/sysfuzz"
+
+	// setupFailed is the exit code of a batch that made no call; no call of the table exits so.
+	setupFailed = 77
 )
 
 func main() {
