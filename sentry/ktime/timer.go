@@ -156,7 +156,7 @@ func (m *Manager) Get(t *Timer) Setting {
 	now, _ := m.Clocks.Now(t.clock)
 	s := Setting{Expiry: t.expiry, Interval: t.interval}
 	if !t.armed && s.Expiry <= now {
-		s.Expiry = now + t.interval - (now-t.expiry)%t.interval
+		s.Expiry = addSat(now, t.interval-(now-t.expiry)%t.interval)
 	}
 	// A timer about to fire has not expired yet: Linux reports 1 ns, as 0 means stopped.
 	s.Remaining = max(1, s.Expiry-now)

@@ -59,7 +59,6 @@ type TCP struct {
 	backlog int
 	pending []*TCP // connections that wait to be accepted
 	syns    []*TCP // clients that wait for room there
-	waitsAt *TCP   // of a connecting client: the listener
 }
 
 func (st *Stack) newTCP(family int32) *TCP {
@@ -309,7 +308,7 @@ func (t *TCP) failedLocked() {
 func (t *TCP) refused() {
 	t.SetError(errno.ECONNREFUSED)
 	t.mu.Lock()
-	t.state, t.done, t.told, t.waitsAt = closed, true, false, nil
+	t.state, t.done, t.told = closed, true, false
 	t.releasePortLocked()
 	t.mu.Unlock()
 	t.Queue.Notify(changed)
@@ -334,9 +333,6 @@ func (l *TCP) admit(client *TCP) bool {
 	}
 	if len(l.pending) > l.backlog {
 		l.syns = append(l.syns, client)
-		client.mu.Lock()
-		client.waitsAt = l
-		client.mu.Unlock()
 		l.mu.Unlock()
 		return true
 	}
@@ -376,7 +372,7 @@ func (l *TCP) establishLocked(client *TCP) bool {
 	l.st.tcp[e.binding.port] = append(l.st.tcp[e.binding.port], e.binding)
 	l.st.mu.Unlock()
 	client.in, client.out = e.out, e.in
-	client.state, client.peer, client.waitsAt = connected, e, nil
+	client.state, client.peer = connected, e
 	l.pending = append(l.pending, e)
 	return true
 }
