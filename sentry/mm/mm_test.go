@@ -284,7 +284,7 @@ func TestPlatform_that_refuses_mappings_loses_nothing(t *testing.T) {
 func TestMemory_limit_gives_ENOMEM(t *testing.T) {
 	g := newGuest(t)
 	g.mf.SetLimit(20 * page)
-	a := g.mmap(MapOpts{Length: 1 << 20, Prot: rw, Private: true})
+	a := g.mmap(MapOpts{Length: 1 << 20, Prot: rw, Private: true, NoReserve: true})
 	n := 0
 	var err error
 	for i := addr.Addr(0); i < 1<<20 && err == nil; i += page {
@@ -295,6 +295,19 @@ func TestMemory_limit_gives_ENOMEM(t *testing.T) {
 	if err != errno.ENOMEM || n != 20 {
 		t.Errorf("%v after %d pages", err, n)
 	}
+}
+
+func TestMap_refuses_more_than_all_memory(t *testing.T) {
+	g := newGuest(t)
+	g.mf.SetLimit(1 << 30)
+	o := MapOpts{Length: 2 << 30, Prot: rw, Private: true}
+	if _, err := g.m.Map(o); err != errno.ENOMEM {
+		t.Error(err)
+	}
+	o.NoReserve = true
+	g.mmap(o)
+	o.NoReserve, o.Prot = false, 0
+	g.mmap(o)
 }
 
 func TestCopyIn_and_CopyOut_do_not_allocate(t *testing.T) {

@@ -90,7 +90,7 @@ func (m *MM) insertPte(e ptEntry) {
 	m.count(&e.V, e.Len())
 }
 
-// replacePtes puts news where ptes are now, without touching references.
+// replacePte puts e in the place of what is there, whose references the caller drops.
 func (m *MM) replacePte(e ptEntry) {
 	var buf [4]ptEntry
 	for _, old := range m.ptes.Cut(e.Start, e.End, buf[:0]) {

@@ -137,8 +137,13 @@ func (s *sizes) add(v vmEntry, sign int64) {
 	s.peak = max(s.peak, s.total)
 }
 
-// mayExpand says whether n bytes of v fit RLIMIT_AS and RLIMIT_DATA.
+// mayExpand says whether n bytes of v fit RLIMIT_AS and RLIMIT_DATA, and whether they
+// are not more than all memory: the one thing that Linux refuses with
+// vm.overcommit_memory 0, unless it is told that most will stay untouched.
 func (m *MM) mayExpand(v vma, n uint64) bool {
+	if !v.shared && v.prot&platform.Write != 0 && v.flags&FlagNoReserve == 0 && n > m.mf.Limit() {
+		return false
+	}
 	if m.sizes.total+n > m.limits.AS || m.sizes.total+n < n {
 		return false
 	}
