@@ -25,13 +25,15 @@ type Owner struct {
 
 // fileAsync is what F_SETOWN, F_SETSIG and O_ASYNC set. It waits for the file itself.
 type fileAsync struct {
-	mu    sync.Mutex
+	// Guarded by File.flagsMu.
+	entry wait.Entry
+	on    bool
+
+	mu    sync.Mutex // guards the rest
 	f     *File
 	owner Owner
 	sig   int32
 	fd    int32
-	entry wait.Entry
-	on    bool
 }
 
 // Owner returns what SetOwner set.
@@ -62,24 +64,24 @@ func (f *File) SetSignal(sig int32) {
 	f.async.sig = sig
 }
 
-// setAsync makes f report readiness by signals, or ends that (O_ASYNC). fd is the descriptor to report.
-func (f *File) setAsync(on bool, fd int32) {
+// setAsyncLocked makes f report readiness by signals, or ends that (O_ASYNC). fd is the descriptor to report.
+// Preconditions: flagsMu is held.
+func (f *File) setAsyncLocked(on bool, fd int32) {
 	q := f.Ops.Queue(f)
-	if q == nil {
+	a := &f.async
+	if q == nil || on == a.on {
 		return
 	}
-	a := &f.async
-	a.mu.Lock()
-	was := a.on
-	a.on, a.f, a.fd = on, f, fd
-	a.entry.Waiter, a.entry.Mask = a, wait.In|wait.Out|wait.Pri|wait.RdNorm|wait.WrNorm
-	a.mu.Unlock()
-	switch {
-	case on && !was:
-		q.Register(&a.entry)
-	case !on && was:
+	a.on = on
+	if !on {
 		q.Unregister(&a.entry)
+		return
 	}
+	a.mu.Lock()
+	a.f, a.fd = f, fd
+	a.mu.Unlock()
+	a.entry.Waiter, a.entry.Mask = a, wait.In|wait.Out|wait.Pri|wait.RdNorm|wait.WrNorm
+	q.Register(&a.entry)
 }
 
 // Wake sends the signal.

@@ -31,7 +31,9 @@ type File struct {
 	Cred *creds.Credentials // of who opened it
 
 	refs  atomic.Int64
-	flags atomic.Uint32 // O_* status flags
+	flags atomic.Uint32 // O_* status flags; changed under flagsMu
+
+	flagsMu sync.Mutex
 
 	// PosMu serializes users of Pos: read, write, lseek, getdents (f_pos_lock).
 	PosMu sync.Mutex
@@ -62,6 +64,8 @@ func (f *File) Nonblocking() bool { return f.Flags()&linux.O_NONBLOCK != 0 }
 func (f *File) SetFlags(c Caller, flags uint32, fd int32) error {
 	const settable = linux.O_APPEND | linux.FASYNC | linux.O_DIRECT | linux.O_NOATIME | linux.O_NONBLOCK
 	a := f.Inode().Attr()
+	f.flagsMu.Lock()
+	defer f.flagsMu.Unlock()
 	old := f.Flags()
 	if old&linux.O_APPEND != 0 && flags&linux.O_APPEND == 0 && a.Flags&linux.STATX_ATTR_APPEND != 0 {
 		return errno.EPERM
@@ -74,7 +78,7 @@ func (f *File) SetFlags(c Caller, flags uint32, fd int32) error {
 		return err
 	}
 	if (old^flags)&linux.FASYNC != 0 {
-		f.setAsync(flags&linux.FASYNC != 0, fd)
+		f.setAsyncLocked(flags&linux.FASYNC != 0, fd)
 	}
 	f.flags.Store(flags)
 	return nil
@@ -132,7 +136,9 @@ func (f *File) release() {
 		}
 	}
 	if f.Flags()&linux.FASYNC != 0 {
-		f.setAsync(false, 0)
+		f.flagsMu.Lock()
+		f.setAsyncLocked(false, 0)
+		f.flagsMu.Unlock()
 	}
 	f.Ops.Release(f)
 	if f.counted {

@@ -47,13 +47,26 @@ func cachedChild(c Caller, dir *Dentry, name string) *Dentry {
 // invalidate detaches d and all below it because the file system says that it is stale.
 func (sb *Superblock) invalidate(d *Dentry) {
 	sb.treeMu.Lock()
-	if d.detached.Load() || d.mounted.Load() > 0 {
+	if d.detached.Load() || d.hasMountsLocked() {
 		sb.treeMu.Unlock()
 		return
 	}
 	gone := sb.detachTreeLocked(nil, d)
 	sb.treeMu.Unlock()
 	disposeAll(gone)
+}
+
+// hasMountsLocked reports whether something is mounted on d or below: then it stays.
+func (d *Dentry) hasMountsLocked() bool {
+	if d.mounted.Load() > 0 {
+		return true
+	}
+	for _, ch := range d.children {
+		if ch.hasMountsLocked() {
+			return true
+		}
+	}
+	return false
 }
 
 func (sb *Superblock) detachTreeLocked(gone []*Dentry, d *Dentry) []*Dentry {

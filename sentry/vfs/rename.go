@@ -192,9 +192,16 @@ func (sb *Superblock) renamed(r *rename) {
 	sb.treeMu.Lock()
 	sb.changes++
 	fromName := r.src.Name()
-	if r.src.detached.Load() {
+	if r.src.detached.Load() || r.exchange() && r.dst.detached.Load() {
 		// Invalidated meanwhile; the names are looked up again.
+		var gone []*Dentry
+		for _, d := range [...]*Dentry{r.src, r.dst} {
+			if !d.detached.Load() {
+				gone = sb.detachTreeLocked(gone, d)
+			}
+		}
 		sb.treeMu.Unlock()
+		disposeAll(gone)
 		return
 	}
 	if r.exchange() {
