@@ -85,6 +85,9 @@ func (t *Task) Clone(a *CloneArgs) (int32, error) {
 // prepareChild makes a task that nobody knows of yet.
 func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	k, f := t.k, a.Flags
+	if k.liveTasks.Load() >= int64(k.MaxTasks) {
+		return nil, errno.EAGAIN // addTask looks again; this spares the work
+	}
 	c := t.Creds()
 	n := &Task{k: k, blocker: newBlocker(), user: k.user(c.RUID), userID: c.RUID}
 	n.user.tasks.Add(1)
@@ -207,6 +210,9 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 	defer k.mu.Unlock()
 	if k.halted {
 		return 0, errno.ENOMEM
+	}
+	if k.liveTasks.Load() >= int64(k.MaxTasks) {
+		return 0, errno.EAGAIN
 	}
 	ns := n.ns.ChildPID
 	pid, err := ns.allocatePIDLocked(a.SetTID)

@@ -9,7 +9,19 @@ import (
 )
 
 // msgTable is the message queues of a namespace (msgop(2)).
-type msgTable struct{ ipcTable[*msgQueue] }
+type msgTable struct {
+	ipcTable[*msgQueue]
+	bytes uint64 // of all messages
+}
+
+// maxMsgBytes bounds the messages of a namespace, beside the limits of each queue. msgsnd(2) says ENOMEM.
+const maxMsgBytes = 64 << 20
+
+// msgOverhead is what a message counts besides its text.
+const msgOverhead = 64
+
+// dropLocked forgets messages of n bytes of text in count pieces.
+func (t *msgTable) dropLocked(n uint64, count int) { t.bytes -= n + uint64(count)*msgOverhead }
 
 // msgQueue is a message queue. Guarded by the table's lock.
 type msgQueue struct {
@@ -66,6 +78,10 @@ func (t *Task) Msgsnd(id int32, typ int64, text []byte, flag uint32) error {
 			return err
 		}
 		if n := uint64(len(text)); q.bytes+n <= q.limit && uint64(len(q.msgs)) < q.limit {
+			if ns.msgs.bytes+n+msgOverhead > maxMsgBytes {
+				return errno.ENOMEM
+			}
+			ns.msgs.bytes += n + msgOverhead
 			q.msgs = append(q.msgs, message{typ, text})
 			q.bytes += n
 			q.stime, q.lspid = t.k.seconds(), t.tg.pid
@@ -147,6 +163,7 @@ func (t *Task) Msgrcv(id int32, size uint64, typ int64, flag uint32) (int64, []b
 			if flag&linux.MSG_COPY == 0 {
 				q.msgs = slices.Delete(q.msgs, i, i+1)
 				q.bytes -= uint64(len(m.text))
+				ns.msgs.dropLocked(uint64(len(m.text)), 1)
 				q.rtime, q.lrpid = t.k.seconds(), t.tg.pid
 				q.queue.Notify(wait.Out)
 			}
@@ -184,6 +201,7 @@ func (t *Task) MsgRemove(id int32) error {
 		return err
 	}
 	ns.msgs.removeLocked(&q.perm)
+	ns.msgs.dropLocked(q.bytes, len(q.msgs))
 	q.msgs, q.bytes = nil, 0
 	q.queue.Notify(wait.In | wait.Out)
 	return nil

@@ -36,6 +36,10 @@ type undoList struct {
 	sets  map[*semSet]struct{}
 }
 
+// maxSems bounds the semaphores of a namespace. Linux allows a thousand times as many, by its
+// /proc/sys/kernel/sem, and relies on the accounting of memory to say no.
+const maxSems = 1 << 20
+
 // Semget is semget(2).
 func (t *Task) Semget(key, n int32, flag uint32) (int32, error) {
 	ns, c := t.ns.IPC, t.Creds()
@@ -57,7 +61,7 @@ func (t *Task) Semget(key, n int32, flag uint32) (int32, error) {
 	if n == 0 {
 		return 0, errno.EINVAL
 	}
-	if ns.sems.total+int(n) > linux.SEMMNS {
+	if ns.sems.total+int(n) > maxSems {
 		return 0, errno.ENOSPC
 	}
 	s := &semSet{sems: make([]semaphore, n)}

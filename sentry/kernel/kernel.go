@@ -37,9 +37,16 @@ type Config struct {
 	Hostname string
 	// CPUs is how many processors guests see; 0 means one.
 	CPUs int
+	// MaxTasks bounds the tasks, zombies included, as kernel.threads-max does; 0 means
+	// DefaultMaxTasks. Each costs host threads: of those the sentry must never run out.
+	MaxTasks int
 	// Memory is how much memory guests see, in bytes; limits follow from it.
 	Memory uint64
 }
+
+// DefaultMaxTasks leaves room below what a Go process and a usual host allow: 10,000 threads and
+// 32,768 process numbers, of which a task takes up to three.
+const DefaultMaxTasks = 6000
 
 // Kernel is one Linux, from the point of view of its guests.
 type Kernel struct {
@@ -53,6 +60,7 @@ type Kernel struct {
 	VDSO     *loader.VDSO
 	Machine  loader.Machine
 	CPUs     int
+	MaxTasks int
 	Memory   uint64
 	BootTime int64 // CLOCK_REALTIME when the kernel was made, in nanoseconds
 	bootMono int64 // CLOCK_MONOTONIC of the same moment
@@ -106,8 +114,12 @@ func New(c Config) *Kernel {
 		VDSO:     c.VDSO,
 		Machine:  c.Machine,
 		CPUs:     max(c.CPUs, 1),
+		MaxTasks: c.MaxTasks,
 		Memory:   c.Memory,
 		UserNS:   &creds.UserNamespace{},
+	}
+	if k.MaxTasks == 0 {
+		k.MaxTasks = DefaultMaxTasks
 	}
 	if k.Memory == 0 {
 		k.Memory = 2 << 30

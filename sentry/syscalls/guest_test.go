@@ -73,3 +73,31 @@ func TestStress(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// TestTasksAreBounded lets a program fork until it can't.
+func TestTasksAreBounded(t *testing.T) {
+	m := kerneltest.New(t, Table())
+	m.K.MaxTasks = 20
+	m.Put("/bin/bomb", kerneltest.Compile(t, "bomb", `
+#include <errno.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(void) {
+	int n = 0, e, go[2];
+	pipe(go);
+	for (;;) {
+		pid_t p = fork();
+		if (p == 0) { char c; close(go[1]); read(go[0], &c, 1); _exit(0); }
+		if (p < 0) { e = errno; break; }
+		n++;
+	}
+	close(go[1]);
+	while (wait(0) > 0) {}
+	printf("%d %d %d\n", n, e == EAGAIN, fork() >= 0);
+}
+`, "-w"), 0o755)
+	if r := m.Run("/bin/bomb"); r.Output != "19 1 1\n19 1 1\n" && r.Output != "19 1 1\n" {
+		t.Errorf("%+v", r)
+	}
+}
