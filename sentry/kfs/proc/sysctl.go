@@ -169,7 +169,7 @@ func (in *instance) sysctls() *tree.Static {
 			knob("shmmni", 4096, 0, 32768),
 			knob("sysrq", 0, 0, maxInt),
 			fixed("tainted", "0"),
-			knob("threads-max", int64(k.MaxTasks), 20, maxInt),
+			knob("threads-max", int64(in.k.MaxTasks), 20, maxInt),
 			fixed("unprivileged_bpf_disabled", "2"),
 			knob("unprivileged_userns_clone", 0, 0, 1),
 			fixed("version", kernel.Version),
