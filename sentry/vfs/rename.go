@@ -33,7 +33,7 @@ func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, n
 	case from.at.Mount.ReadOnly():
 		return errno.EROFS
 	}
-	r := rename{c: c, fromDir: from.at.Dentry, toDir: to.at.Dentry, fromName: from.last, toName: cloneName(to.last),
+	r := rename{v: v, c: c, fromDir: from.at.Dentry, toDir: to.at.Dentry, fromName: from.last, toName: cloneName(to.last),
 		fromSlash: from.slash, toSlash: to.slash, flags: flags}
 	r.lock()
 	err = r.do()
@@ -52,6 +52,7 @@ func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, n
 
 // rename is one rename under way.
 type rename struct {
+	v                  *VFS
 	c                  Caller
 	fromDir, toDir     *Dentry
 	fromName, toName   string
@@ -245,17 +246,21 @@ func (sb *Superblock) placeLocked(d, dir *Dentry, name string) (gone []*Dentry) 
 }
 
 func (r *rename) notify() {
-	cookie := r.src.Inode().SB.nextCookie.Add(1)
-	notifyDir(r.fromDir, linux.IN_MOVED_FROM, r.fromName, cookie, r.srcIsDir)
-	notifyDir(r.toDir, linux.IN_MOVED_TO, r.toName, cookie, r.srcIsDir)
+	src, target := r.src.Inode(), r.targetNode
+	r.moved(src, r.fromDir, r.fromName, r.toDir, r.toName, target)
 	if r.exchange() {
-		isDir := r.targetNode.Type() == linux.S_IFDIR
-		cookie := r.src.Inode().SB.nextCookie.Add(1)
-		notifyDir(r.toDir, linux.IN_MOVED_FROM, r.toName, cookie, isDir)
-		notifyDir(r.fromDir, linux.IN_MOVED_TO, r.fromName, cookie, isDir)
-		r.targetNode.notifySelf(linux.IN_MOVE_SELF, false)
-	} else if r.targetNode != nil {
-		r.targetNode.notifySelf(linux.IN_ATTRIB, r.targetNode.Type() == linux.S_IFDIR)
+		r.moved(target, r.toDir, r.toName, r.fromDir, r.fromName, nil)
 	}
-	r.src.Inode().notifySelf(linux.IN_MOVE_SELF, false)
+}
+
+// moved tells that n moved, over target unless the two change places.
+func (r *rename) moved(n *Inode, from *Dentry, fromName string, to *Dentry, toName string, target *Inode) {
+	cookie := r.v.nextCookie.Add(1)
+	isDir := n.Type() == linux.S_IFDIR
+	notifyDir(from, linux.IN_MOVED_FROM, fromName, cookie, isDir)
+	notifyDir(to, linux.IN_MOVED_TO, toName, cookie, isDir)
+	if target != nil && !r.exchange() {
+		target.notifySelf(linux.IN_ATTRIB, target.Type() == linux.S_IFDIR)
+	}
+	n.notifySelf(linux.IN_MOVE_SELF, false)
 }

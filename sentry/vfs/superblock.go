@@ -26,11 +26,10 @@ type Superblock struct {
 	Flags uint32
 	Ops   SuperOps
 
-	nextIno    atomic.Uint64
-	nextCookie atomic.Uint32 // of renames, for inotify
-	active     atomic.Int64  // mounts
-	readOnly   atomic.Bool   // MS_RDONLY of the whole file system
-	renameMu   sync.Mutex    // held by a rename from one directory to another
+	nextIno  atomic.Uint64
+	active   atomic.Int64 // mounts
+	readOnly atomic.Bool  // MS_RDONLY of the whole file system
+	renameMu sync.Mutex   // held by a rename from one directory to another
 
 	watches watchTable
 

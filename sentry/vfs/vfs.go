@@ -38,6 +38,7 @@ type VFS struct {
 	nextDev     atomic.Uint32
 	nextMountID atomic.Uint64
 	liveMounts  atomic.Int64
+	nextCookie  atomic.Uint32 // of renames, for inotify
 
 	anon      *Superblock // of anonymous files
 	anonMount *Mount
