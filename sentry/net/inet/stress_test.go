@@ -139,3 +139,23 @@ func TestStreamOrder(t *testing.T) {
 		t.Errorf("ended at %d with %d bytes left", next, s.size)
 	}
 }
+
+// TestGivenUpClientsAreForgotten fills a listener's backlog and lets clients come and go.
+func TestGivenUpClientsAreForgotten(t *testing.T) {
+	o := newOurs(portNames{linux.AF_INET, 20000})
+	o.socket(0, linux.SOCK_STREAM)
+	o.bind(0, 0)
+	o.listen(0, 0)
+	o.socket(1, linux.SOCK_STREAM)
+	o.connect(1, 0)
+	for range 1000 {
+		o.socket(2, linux.SOCK_STREAM)
+		o.connect(2, 0)
+		o.close(2)
+	}
+	if n := len(o.s(0).(*TCP).syns); n > 200 {
+		t.Errorf("%d clients wait", n)
+	}
+	o.close(0)
+	o.close(1)
+}

@@ -2,6 +2,7 @@ package inet
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"ringfence/abi/errno"
@@ -59,6 +60,7 @@ type TCP struct {
 	backlog int
 	pending []*TCP // connections that wait to be accepted
 	syns    []*TCP // clients that wait for room there
+	pruneAt int    // length of syns at which those that have given up are forgotten
 }
 
 func (st *Stack) newTCP(family int32) *TCP {
@@ -332,6 +334,7 @@ func (l *TCP) admit(client *TCP) bool {
 		return false
 	}
 	if len(l.pending) > l.backlog {
+		l.pruneLocked()
 		l.syns = append(l.syns, client)
 		l.mu.Unlock()
 		return true
@@ -343,6 +346,19 @@ func (l *TCP) admit(client *TCP) bool {
 		l.Queue.Notify(readable)
 	}
 	return true
+}
+
+// pruneLocked forgets clients that have given up, now and then.
+func (l *TCP) pruneLocked() {
+	if len(l.syns) < max(l.pruneAt, 64) {
+		return
+	}
+	l.syns = slices.DeleteFunc(l.syns, func(c *TCP) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.state != connecting
+	})
+	l.pruneAt = 2*len(l.syns) + 64
 }
 
 // establishLocked connects a client to a new end of l's; false if the client has given up.

@@ -77,8 +77,12 @@ type Socket struct {
 	// backlog is the most connections that wait, less one, or the most datagrams.
 	backlog int
 	pending []*Socket // connections that wait to be accepted
-	// waiters wait for room in queue or pending; they are notified once.
+	// waiters wait for room in queue or pending; they are notified once. At pruneAt of
+	// them, those that are closed are forgotten.
 	waiters map[*Socket]struct{}
+	pruneAt int
+
+	gone atomic.Bool // dead, for those who do not hold mu
 }
 
 var lastID atomic.Uint64
@@ -167,6 +171,7 @@ func (s *Socket) Close() {
 	s.recvMu.Lock()
 	s.mu.Lock()
 	s.dead = true
+	s.gone.Store(true)
 	s.shut = shutBoth
 	s.state = closed
 	path := s.unbindLocked()
@@ -259,6 +264,15 @@ func (s *Socket) takeWaitersLocked() map[*Socket]struct{} {
 func (s *Socket) addWaiterLocked(w *Socket) {
 	if s.waiters == nil {
 		s.waiters = make(map[*Socket]struct{})
+		s.pruneAt = 64
+	}
+	if len(s.waiters) >= s.pruneAt {
+		for w := range s.waiters {
+			if w.gone.Load() {
+				delete(s.waiters, w)
+			}
+		}
+		s.pruneAt = 2*len(s.waiters) + 64
 	}
 	s.waiters[w] = struct{}{}
 }

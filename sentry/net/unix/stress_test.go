@@ -176,3 +176,19 @@ func TestCircleIsCollected(t *testing.T) {
 		t.Errorf("%d sockets, %d files in flight left", n, k)
 	}
 }
+
+// TestGivenUpSendersAreForgotten fills a receiver's queue and lets senders come and go.
+func TestGivenUpSendersAreForgotten(t *testing.T) {
+	o := newOurs()
+	o.socket(0, linux.SOCK_DGRAM)
+	o.bind(0, 0)
+	for range 1000 {
+		o.socket(1, linux.SOCK_DGRAM)
+		o.send(1, 1, 0, 0, 0)
+		o.close(1)
+	}
+	if n := len(o.s(0).waiters); n == 0 || n > 200 {
+		t.Errorf("%d senders wait", n)
+	}
+	o.close(0)
+}
