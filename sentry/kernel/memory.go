@@ -100,7 +100,7 @@ func (t *Task) CopyInPath(a addr.Addr) (string, error) {
 // Range returns n bytes from a as a Sequence. EFAULT if the range is not within user memory.
 func (t *Task) Range(a addr.Addr, n uint64) (usermem.Sequence, error) {
 	r, ok := a.Range(n)
-	if !ok || !t.k.Platform.UserRange().ContainsRange(r) && n != 0 && r.End > userTop {
+	if !ok || n != 0 && r.End > userTop {
 		return usermem.Sequence{}, errno.EFAULT
 	}
 	return usermem.Single(t.mm, r), nil
