@@ -339,7 +339,11 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	} else if _, ok := ops.(Seeker); ok {
 		fmode |= FModeSeek
 	}
-	// O_RDONLY|O_TRUNC writes only once, but counts as a writer as long.
+	if counted && !write {
+		// O_RDONLY|O_TRUNC writes once, right now.
+		n.putWrite()
+		counted = false
+	}
 	// O_TMPFILE stays: F_GETFL shows it.
 	const gone = linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC
 	f := NewFile(ops, p, flags&ValidOpenFlags&^gone|linux.O_LARGEFILE, fmode, c.Creds())

@@ -124,10 +124,3 @@ func (f *FSContext) Move(from, to Path) {
 	old[0].DecRef()
 	old[1].DecRef()
 }
-
-// rootIs returns the root without a reference, for comparisons.
-func (f *FSContext) peekRoot() Path {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.root
-}
