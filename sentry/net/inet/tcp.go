@@ -370,6 +370,8 @@ func (l *TCP) establishLocked(client *TCP) bool {
 		return false
 	}
 	e := l.st.newTCP(l.family)
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	lo, co := l.Options(), client.Options()
 	e.Update(func(o *socket.Options) { *o = lo; o.PeekOff = -1 })
 	e.opts = l.opts.clone()

@@ -66,10 +66,12 @@ func (s *Socket) connectTo(c socket.Caller, other *Socket) (again bool, err erro
 		e.Close()
 		return gone, err
 	}
+	e.mu.Lock() // the youngest of the three
 	e.state, e.peer = connected, s
 	e.peerCreds, e.hasCreds = socket.PeerCreds(c), true
 	e.inherited = true
 	e.addr.Store(other.addr.Load())
+	e.mu.Unlock()
 	s.state, s.peer = connected, e
 	s.peerCreds, s.hasCreds = other.peerCreds, true
 	other.pending = append(other.pending, e)

@@ -120,12 +120,22 @@ func (fs *FS) NewPair(c vfs.Caller, ns *Namespace, typ, protocol int32) (a, b *S
 		return nil, nil, err
 	}
 	b, _ = fs.New(ns, typ, protocol)
+	cr := socket.PeerCreds(c)
+	lockPair(a, b)
+	defer unlockPair(a, b)
 	a.peer, b.peer = b, a
 	a.state, b.state = connected, connected
-	cr := socket.PeerCreds(c)
 	a.peerCreds, b.peerCreds = cr, cr
 	a.hasCreds, b.hasCreds = true, true
 	return a, b, nil
+}
+
+// pairWith connects s, which is listed already, to the other end of its pair.
+func (s *Socket) pairWith(other *Socket, cr creds.Credentials) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.peer, s.state = other, connected
+	s.peerCreds, s.hasCreds = cr, true
 }
 
 // Kind implements socket.Socket.
