@@ -552,14 +552,14 @@ func (t *TCP) abort() {
 		return
 	}
 	in.abandon()
-	peer.wasReset(errno.ECONNRESET)
+	peer.wasReset(errno.ECONNRESET, in)
 }
 
-// wasReset is what a reset from the peer does; e is ECONNRESET, or EPIPE if the peer was done
-// sending before.
-func (t *TCP) wasReset(e errno.Errno) {
+// wasReset is what a reset from the peer does to the connection that sends into out; e is ECONNRESET, or
+// EPIPE if the peer was done sending before. It comes too late if the socket has begun something new.
+func (t *TCP) wasReset(e errno.Errno, out *stream) {
 	t.mu.Lock()
-	if t.done || t.dead {
+	if t.state != connected || t.out != out || t.done || t.dead {
 		t.mu.Unlock()
 		return
 	}
@@ -598,7 +598,7 @@ func (t *TCP) Close() {
 	switch {
 	case done:
 	case unread || linger.Onoff != 0 && linger.Linger == 0:
-		peer.wasReset(errno.ECONNRESET)
+		peer.wasReset(errno.ECONNRESET, in)
 	default:
 		out.finish()
 		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)

@@ -16,7 +16,7 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	size := src.Len()
 	t.mu.Lock()
-	st, shut, out, peer := t.state, t.shut, t.out, t.peer
+	st, shut, in, out, peer := t.state, t.shut, t.in, t.out, t.peer
 	t.mu.Unlock()
 	switch {
 	case st == connecting:
@@ -32,8 +32,8 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	if src.Len() > 0 && peer.deaf() {
 		src.Skip(src.Len())
-		peer.wasReset(errno.ECONNRESET)
-		t.wasReset(errno.EPIPE)
+		peer.wasReset(errno.ECONNRESET, in)
+		t.wasReset(errno.EPIPE, out)
 		return int(size), nil
 	}
 	n, err := out.write(src)
@@ -42,7 +42,7 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		// will meet.
 		n += int(src.Len())
 		src.Skip(src.Len())
-		t.wasReset(errno.EPIPE)
+		t.wasReset(errno.EPIPE, out)
 		return n, nil
 	}
 	if n > 0 {
