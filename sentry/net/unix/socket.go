@@ -130,14 +130,6 @@ func (fs *FS) NewPair(c vfs.Caller, ns *Namespace, typ, protocol int32) (a, b *S
 	return a, b, nil
 }
 
-// pairWith connects s, which is listed already, to the other end of its pair.
-func (s *Socket) pairWith(other *Socket, cr creds.Credentials) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.peer, s.state = other, connected
-	s.peerCreds, s.hasCreds = cr, true
-}
-
 // Kind implements socket.Socket.
 func (s *Socket) Kind() (family, typ, protocol int32) { return linux.AF_UNIX, s.typ, 0 }
 
