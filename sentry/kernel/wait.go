@@ -25,7 +25,7 @@ type WaitResult struct {
 	Code   int32 // CLD_*
 	// Info is si_status: exit code or signal.
 	Info int32
-	// Times and Usage of the child with its own children, if it has ended.
+	// Times and Usage of the child with its own children.
 	User, System time.Duration
 	Usage        usageTotals
 }
@@ -165,6 +165,18 @@ func (w *waiter) result(x *Task) WaitResult {
 	return WaitResult{PID: x.pid.Load().In(w.t.PIDNamespace()), UID: uint32(x.Creds().RUID)}
 }
 
+// account fills in what tg and its waited-for children have used. Preconditions: sigMu of tg is held.
+func (r *WaitResult) account(tg *ThreadGroup) {
+	r.User, r.System = tg.cpuTimesLocked()
+	r.User += tg.childCPU.user
+	r.System += tg.childCPU.system
+	r.Usage = tg.deadUsage
+	for _, y := range tg.threads {
+		r.Usage.addTask(&y.usage)
+	}
+	r.Usage.add(&tg.childUsage)
+}
+
 // takeZombie collects a task that has ended.
 func (w *waiter) takeZombie(x *Task) WaitResult {
 	r := w.result(x)
@@ -178,14 +190,7 @@ func (w *waiter) takeZombie(x *Task) WaitResult {
 	r.Info = info.Status()
 
 	tg.sigMu.Lock()
-	r.User, r.System = tg.cpuTimesLocked()
-	r.User += tg.childCPU.user
-	r.System += tg.childCPU.system
-	r.Usage = tg.deadUsage
-	for _, y := range tg.threads {
-		r.Usage.addTask(&y.usage)
-	}
-	r.Usage.add(&tg.childUsage)
+	r.account(tg)
 	tg.sigMu.Unlock()
 	if w.a.Options&linux.WNOWAIT != 0 {
 		return r
@@ -230,6 +235,7 @@ func (w *waiter) takeStop(x *Task, traced bool) (WaitResult, bool) {
 		if !keep {
 			x.trace.code = 0
 		}
+		r.account(tg)
 		return r, true
 	}
 	if !tg.stops.stopped || !tg.stops.waitable {
@@ -240,6 +246,7 @@ func (w *waiter) takeStop(x *Task, traced bool) (WaitResult, bool) {
 	if !keep {
 		tg.stops.waitable = false
 	}
+	r.account(tg)
 	return r, true
 }
 
@@ -259,6 +266,7 @@ func (w *waiter) takeContinued(x *Task) (WaitResult, bool) {
 	}
 	r := w.result(x)
 	r.Code, r.Info, r.Status = linux.CLD_CONTINUED, int32(linux.SIGCONT), linux.ContinuedStatus
+	r.account(tg)
 	return r, true
 }
 
