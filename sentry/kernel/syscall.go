@@ -3,6 +3,7 @@ package kernel
 import (
 	"ringfence/abi/errno"
 	"ringfence/platform/arch"
+	"ringfence/sentry/mm"
 )
 
 // Handler answers one system call: decode, check, call, translate. It returns the
@@ -124,6 +125,9 @@ func (t *Task) RestartSyscall() (uint64, error) {
 // signal delivery has decided.
 func (t *Task) finishSyscall(nr uint64, a *arch.Args, ret uint64, err error) {
 	if err != nil {
+		if _, ok := err.(mm.FaultError); ok {
+			err = errno.EFAULT
+		}
 		e, ok := err.(errno.Errno)
 		if !ok {
 			panic("kernel: system call " + t.k.Syscalls[min(nr, MaxSyscall-1)].Name + " returned a foreign error: " + err.Error())

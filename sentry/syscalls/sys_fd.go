@@ -48,14 +48,15 @@ func sysDup(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return fdResult(t.InstallNew(f, 0))
+	return result(t.InstallNew(f, 0))
 }
 
-func fdResult(fd int32, err error) (uint64, error) {
+// result turns a number and an error into what a handler returns.
+func result(n int32, err error) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return uint64(fd), nil
+	return uint64(n), nil
 }
 
 func sysDup2(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -106,7 +107,7 @@ func sysFcntl(t *kernel.Task, a *arch.Args) (uint64, error) {
 		if arg.Uint64() >= t.FileLimit() {
 			return 0, errno.EINVAL
 		}
-		return fdResult(t.Files().Install(f, arg.Int(), t.FileLimit(), cmd == linux.F_DUPFD_CLOEXEC))
+		return result(t.Files().Install(f, arg.Int(), t.FileLimit(), cmd == linux.F_DUPFD_CLOEXEC))
 	case linux.F_DUPFD_QUERY:
 		g, err := t.GetAnyFile(arg.Int())
 		if err != nil {

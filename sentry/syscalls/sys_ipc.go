@@ -31,14 +31,6 @@ var ipcCalls = []line{
 	{linux.SYS_MQ_GETSETATTR, "mq_getsetattr", sysMqGetsetattr, kernel.Full, "", ""},
 }
 
-// result turns a number and an error into what a handler returns.
-func result(n int32, err error) (uint64, error) {
-	if err != nil {
-		return 0, err
-	}
-	return uint64(n), nil
-}
-
 func sysSemget(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return result(t.Semget(a[0].Int(), a[1].Int(), a[2].Uint()))
 }
@@ -256,9 +248,6 @@ func sysShmctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return 0, errno.EINVAL
 }
 
-// copyInMqName reads a queue's name, without the slash that the library took off.
-func copyInMqName(t *kernel.Task, p addr.Addr) (string, error) { return t.CopyInPath(p) }
-
 func sysMqOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
 	var attr *linux.MqAttr
 	if p := a[3].Addr(); p != 0 && a[1].Uint()&linux.O_CREAT != 0 {
@@ -267,7 +256,7 @@ func sysMqOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	name, err := copyInMqName(t, a[0].Addr())
+	name, err := t.CopyInPath(a[0].Addr()) // without the slash that the library took off
 	if err != nil {
 		return 0, err
 	}
@@ -275,7 +264,7 @@ func sysMqOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysMqUnlink(t *kernel.Task, a *arch.Args) (uint64, error) {
-	name, err := copyInMqName(t, a[0].Addr())
+	name, err := t.CopyInPath(a[0].Addr()) // without the slash that the library took off
 	if err != nil {
 		return 0, err
 	}

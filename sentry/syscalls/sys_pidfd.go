@@ -19,7 +19,7 @@ func sysPidfdOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if flags&^(linux.PIDFD_NONBLOCK|linux.PIDFD_THREAD) != 0 || pid <= 0 {
 		return 0, errno.EINVAL
 	}
-	return fdResult(t.OpenPIDFD(pid, flags&linux.PIDFD_THREAD != 0, flags))
+	return result(t.OpenPIDFD(pid, flags&linux.PIDFD_THREAD != 0, flags))
 }
 
 func sysPidfdSendSignal(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -65,5 +65,5 @@ func sysPidfdGetfd(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
-	return fdResult(t.PIDFDGet(f, a[1].Int()))
+	return result(t.PIDFDGet(f, a[1].Int()))
 }
