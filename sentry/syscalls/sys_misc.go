@@ -8,6 +8,7 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
 	"ringfence/platform/cpu"
+	"ringfence/platform/hostcall"
 	"ringfence/sentry/kernel"
 )
 
@@ -16,7 +17,7 @@ var miscCalls = []line{
 	{linux.SYS_GETRANDOM, "getrandom", sysGetrandom, kernel.Full, "GRND_NONBLOCK GRND_RANDOM GRND_INSECURE", ""},
 	{linux.SYS_SYSINFO, "sysinfo", sysSysinfo, kernel.Full, "", ""},
 	{linux.SYS_GETRUSAGE, "getrusage", sysGetrusage, kernel.Full, "", ""},
-	{linux.SYS_GETCPU, "getcpu", sysGetcpu, kernel.Full, "", "always processor 0"},
+	{linux.SYS_GETCPU, "getcpu", sysGetcpu, kernel.Full, "", "near where the task ran"},
 	{linux.SYS_MEMBARRIER, "membarrier", sysMembarrier, kernel.Full, "", "every entry to the kernel is a barrier"},
 	{linux.SYS_PERSONALITY, "personality", sysPersonality, kernel.Partial, "ADDR_NO_RANDOMIZE", "other flags are only remembered"},
 	{linux.SYS_SYSLOG, "syslog", sysSyslog, kernel.Full, "", "the log is empty"},
@@ -118,13 +119,15 @@ func sysGetrusage(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return 0, t.CopyOutStruct(a[1].Addr(), &ru)
 }
 
+// getcpu tells where the sentry's thread for the task runs: near where the task did. There is one node.
 func sysGetcpu(t *kernel.Task, a *arch.Args) (uint64, error) {
-	for _, p := range []addr.Addr{a[0].Addr(), a[1].Addr()} {
-		if p != 0 {
-			if err := t.CopyOutUint32(p, 0); err != nil {
-				return 0, err
-			}
+	if p := a[0].Addr(); p != 0 {
+		if err := t.CopyOutUint32(p, uint32(hostcall.CurrentCPU()%t.Kernel().CPUs)); err != nil {
+			return 0, err
 		}
+	}
+	if p := a[1].Addr(); p != 0 {
+		return 0, t.CopyOutUint32(p, 0)
 	}
 	return 0, nil
 }
