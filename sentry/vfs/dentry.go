@@ -87,7 +87,11 @@ func (d *Dentry) DecRef() {
 	case r < 0:
 		panic("vfs: dentry reference count below zero")
 	case d.detached.Load():
-		d.dispose()
+		// Between our decrement and the detaching somebody may have found d in the
+		// cache: then it goes with that reference. None is taken from zero afterwards.
+		if d.refs.Load() == 0 {
+			d.dispose()
+		}
 	case d.sb.Flags&SBNoCache != 0:
 		d.sb.dropUnused(d)
 	}
