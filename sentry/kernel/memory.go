@@ -109,9 +109,6 @@ func (t *Task) Range(a addr.Addr, n uint64) (usermem.Sequence, error) {
 // userTop is TASK_SIZE_MAX: where user addresses end with four-level page tables.
 const userTop = 1<<47 - addr.PageSize
 
-// maxTransfer is MAX_RW_COUNT: how much one call moves at most.
-const maxTransfer = 0x7ffff000
-
 // CopyInIovecs reads n struct iovec as readv(2) does: EINVAL if there are more than IOV_MAX or
 // a length is negative, EFAULT if an address is not the user's. What exceeds MAX_RW_COUNT is cut.
 func (t *Task) CopyInIovecs(a addr.Addr, n uint64) (usermem.Sequence, error) {
@@ -136,7 +133,7 @@ func (t *Task) CopyInIovecs(a addr.Addr, n uint64) (usermem.Sequence, error) {
 	if n > 1 {
 		ranges = make([]addr.Range, 0, n)
 	}
-	left := uint64(maxTransfer)
+	left := uint64(linux.MAX_RW_COUNT)
 	for i := uint64(0); i < n; i++ {
 		base := addr.Addr(binary.LittleEndian.Uint64(b[16*i:]))
 		size := binary.LittleEndian.Uint64(b[16*i+8:])

@@ -78,7 +78,7 @@ func sysSendfile(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if out.Flags()&linux.O_APPEND != 0 {
 		return 0, errno.EINVAL
 	}
-	count := min(a[3].Size(), maxTransfer)
+	count := min(a[3].Size(), linux.MAX_RW_COUNT)
 	from, err := readPosition(t, in, a[2].Addr())
 	if err != nil {
 		return 0, err
@@ -130,7 +130,7 @@ func sysCopyFileRange(t *kernel.Task, a *arch.Args) (uint64, error) {
 		from.finish(t)
 		return 0, err
 	}
-	count := min(a[4].Size(), maxTransfer)
+	count := min(a[4].Size(), linux.MAX_RW_COUNT)
 	var done uint64
 	if in.Inode() == out.Inode() && from.pos < to2.pos+int64(count) && to2.pos < from.pos+int64(count) {
 		err = errno.EINVAL

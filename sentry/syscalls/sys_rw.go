@@ -146,15 +146,12 @@ func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, err
 	if a[2].Int64() < 0 {
 		return 0, errno.EINVAL
 	}
-	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), maxTransfer))
+	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
 	if err != nil {
 		return 0, err
 	}
 	return moveFile(t, f, &transfer{write: write, seq: seq, offset: offset})
 }
-
-// maxTransfer is MAX_RW_COUNT: how much one call moves at most.
-const maxTransfer = 0x7ffff000
 
 func sysReadv(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return vector(t, a, false, currentPosition, 0)

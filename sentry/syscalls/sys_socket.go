@@ -389,7 +389,7 @@ func recv(t *kernel.Task, f *vfs.File, s socket.Socket, seq *usermem.Sequence, m
 }
 
 func sysSendto(t *kernel.Task, a *arch.Args) (uint64, error) {
-	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), maxTransfer))
+	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
 	if err != nil {
 		return 0, err
 	}
@@ -411,7 +411,7 @@ func sysSendto(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysRecvfrom(t *kernel.Task, a *arch.Args) (uint64, error) {
-	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), maxTransfer))
+	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
 	if err != nil {
 		return 0, err
 	}

@@ -8,9 +8,6 @@ import (
 	"ringfence/sentry/usermem"
 )
 
-// maxRW is the most that one call moves, MAX_RW_COUNT.
-const maxRW = 0x7ffff000
-
 // Read is read(2): from the file's position, which it moves. rwf are RWF_* flags. EAGAIN means
 // wait, whatever O_NONBLOCK says.
 func (f *File) Read(c Caller, dst *usermem.Sequence, rwf uint32) (int, error) {
@@ -44,8 +41,8 @@ func (f *File) read(c Caller, dst *usermem.Sequence, off int64, rwf uint32) (int
 		return 0, errno.EISDIR
 	}
 	l := dst.Len()
-	if l > maxRW {
-		dst.Limit(maxRW)
+	if l > linux.MAX_RW_COUNT {
+		dst.Limit(linux.MAX_RW_COUNT)
 	}
 	if n.Type() == linux.S_IFREG && l == 0 {
 		return 0, nil
@@ -95,9 +92,9 @@ func (f *File) write(c Caller, src *usermem.Sequence, off int64, rwf uint32) (do
 	}
 	n := f.Inode()
 	l := src.Len()
-	if l > maxRW {
-		src.Limit(maxRW)
-		l = maxRW
+	if l > linux.MAX_RW_COUNT {
+		src.Limit(linux.MAX_RW_COUNT)
+		l = linux.MAX_RW_COUNT
 	}
 	if n.Type() == linux.S_IFREG {
 		if l == 0 {

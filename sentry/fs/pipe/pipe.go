@@ -315,7 +315,7 @@ func (p *Pipe) SetSize(n uint32, privileged bool) (int, error) {
 	return size, nil
 }
 
-// clampLen is how much one read or write moves at most (MAX_RW_COUNT).
+// clampLen is how much one read or write of s moves at most.
 func clampLen(s *usermem.Sequence) int {
-	return int(min(s.Len(), 0x7ffff000))
+	return int(min(s.Len(), linux.MAX_RW_COUNT))
 }
