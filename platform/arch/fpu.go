@@ -108,6 +108,9 @@ func (f FPUState) keepOnly(mask uint64) {
 			clear(f[off : off+size])
 		}
 	}
+	for _, p := range x.Padding {
+		clear(f[p.Offset : p.Offset+p.Size])
+	}
 }
 
 // SetSoftwareFeatures stores XCR0 in the bytes that the CPU leaves to software, where debuggers look for it

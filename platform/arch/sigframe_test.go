@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ringfence/abi/addr"
@@ -98,6 +99,7 @@ func TestFrameEqualsHosts(t *testing.T) {
 			if err := regs.PushSignalFrame(ours, frame); err != nil {
 				t.Fatal(err)
 			}
+			copyUnwritten(host.b, ours.b, binary.LittleEndian.Uint64(host.b[base-host.start+frameContext+scFPState:])-uint64(host.start))
 			for i := range host.b {
 				if host.b[i] != ours.b[i] {
 					t.Errorf("byte %+d of the frame is %#x, the host has %#x", i-int(base-host.start), ours.b[i], host.b[i])
@@ -115,6 +117,22 @@ func TestFrameEqualsHosts(t *testing.T) {
 	}
 }
 
+// copyUnwritten copies from src to dst what the CPU may leave as it was of the FPU state at fpu:
+// features in their initial state, and what belongs to none.
+func copyUnwritten(dst, src []byte, fpu uint64) {
+	x := cpu.Host()
+	parts := slices.Clone(x.Padding)
+	present := binary.LittleEndian.Uint64(dst[fpu+fpuXStateBV:])
+	for bit := 2; bit < 63; bit++ {
+		if off, size, ok := x.Component(bit); ok && off+size <= x.Size && present&(1<<bit) == 0 {
+			parts = append(parts, cpu.Part{Offset: off, Size: size})
+		}
+	}
+	for _, p := range parts {
+		copy(dst[int(fpu)+p.Offset:][:p.Size], src[int(fpu)+p.Offset:])
+	}
+}
+
 func testFrame(fpu FPUState) *SignalFrame {
 	return &SignalFrame{Signo: 10, Handler: 0x4000, Restorer: 0x5000, Mask: 0xff00, FPU: fpu, AltStack: AltStack{Flags: ssDisable}}
 }
@@ -125,6 +143,7 @@ func TestFrameRoundTrip(t *testing.T) {
 		fpu[fpuHeaderEnd+i] = byte(i)
 	}
 	binary.LittleEndian.PutUint64(fpu[fpuXStateBV:], cpu.Host().Features)
+	fpu.Sanitize()
 	m := newMemory(0x10000, 0x10000)
 	r := Registers{Rip: 0x1234, Rsp: 0x1f000, Rax: 42, Rcx: 7, Eflags: 0x10f47, Cs: UserCS, Ss: UserDS, FsBase: 99, OrigRax: ^uint64(0)}
 	want := r

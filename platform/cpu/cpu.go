@@ -6,7 +6,10 @@
 // guests; platform/arch lays out FPU state by it.
 package cpu
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Features of the extended state: bits of XCR0 and of XSTATE_BV.
 const (
@@ -45,12 +48,17 @@ type XState struct {
 	// MXCSRMask are the bits of MXCSR that may be set.
 	MXCSRMask uint32
 
+	// Padding are the parts of an area of Size bytes, behind the header, that belong to no
+	// feature.
+	Padding []Part
+
 	// components holds what CPUID says of each feature: asking is slow in a virtual
 	// machine.
-	components [63]component
+	components [63]Part
 }
 
-type component struct{ offset, size int }
+// Part is a part of an XSAVE area.
+type Part struct{ Offset, Size int }
 
 // Component returns where a feature's state lies in the standard format. ok is
 // false if the host lacks the feature.
@@ -59,7 +67,7 @@ func (x *XState) Component(bit int) (offset, size int, ok bool) {
 		return 0, 0, false
 	}
 	c := x.components[bit]
-	return c.offset, c.size, true
+	return c.Offset, c.Size, true
 }
 
 // Host returns the extended state that this host's kernel enables.
@@ -74,16 +82,36 @@ var Host = sync.OnceValue(func() *XState {
 		x.HostSize = int(ebx)
 	}
 	x.Features = x.HostFeatures &^ xDynamic
-	x.components[0], x.components[1] = component{0, 160}, component{160, 256}
+	x.components[0], x.components[1] = Part{0, 160}, Part{160, 256}
 	for bit := 2; bit < len(x.components); bit++ {
 		if x.HostFeatures&(1<<bit) == 0 {
 			continue
 		}
 		eax, ebx, _, _ := CPUID(0xd, uint32(bit))
-		x.components[bit] = component{int(ebx), int(eax)}
+		x.components[bit] = Part{int(ebx), int(eax)}
 		if x.Features&(1<<bit) != 0 {
 			x.Size = max(x.Size, int(ebx)+int(eax))
 		}
 	}
+	x.Padding = x.padding()
 	return x
 })
+
+// padding finds what Padding holds.
+func (x *XState) padding() []Part {
+	var parts, gaps []Part
+	for bit, c := range x.components {
+		if bit >= 2 && c.Size > 0 && x.Features&(1<<bit) != 0 {
+			parts = append(parts, c)
+		}
+	}
+	slices.SortFunc(parts, func(a, b Part) int { return a.Offset - b.Offset })
+	at := XLegacySize + XHeaderSize
+	for _, c := range parts {
+		if c.Offset > at {
+			gaps = append(gaps, Part{at, c.Offset - at})
+		}
+		at = c.Offset + c.Size
+	}
+	return gaps
+}

@@ -196,13 +196,16 @@ func testExceptions(t *testing.T, m *machine) {
 }
 
 // testSysenter makes a system call the way 32-bit programs do. Not all CPUs have it in
-// 64-bit mode.
+// 64-bit mode; on those that do, Linux may go on where a 32-bit vDSO would be, and nothing is.
 func testSysenter(t *testing.T, m *machine) {
 	g := m.guest(t, m.space(t), sysenter)
 	defer g.release()
 	g.regs.Rbp = uint64(stackAt)
-	ev := g.want(platform.Exception)
-	if ev.Signal != sigIll && ev.Signal != sigSegv {
+	ev := g.run()
+	switch {
+	case ev.Kind == platform.Exception && (ev.Signal == sigIll || ev.Signal == sigSegv):
+	case ev.Kind == platform.Fault && ev.Access == platform.Exec && ev.Addr == g.regs.PC():
+	default:
 		t.Errorf("got %+v", ev)
 	}
 	if pc := g.regs.PC(); pc != 0 && !m.p.UserRange().Contains(pc) {
