@@ -49,7 +49,9 @@ func New() (*Platform, error) {
 	if err := hostcall.IgnoreChildStops(); err != nil {
 		return nil, fmt.Errorf("SIGCHLD: %w", err)
 	}
-	f, err := stub.New()
+	f, err := stub.New(stub.Image{
+		Signals: []int32{sigIll, sigTrap, sigBus, sigFpe, sigSegv}, Handler: stub.HandlerPC, Scratch: true,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -130,15 +132,15 @@ type addressSpace struct {
 // Map implements platform.AddressSpace.
 func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate bool) error {
 	if prot == 0 {
-		return s.proc.Unmap(r)
+		return s.proc.Do(stub.UnmapOrder(r))
 	}
 	// What can be written or executed can be read on this CPU; saying so lets a
 	// protection fault mean that the access was no read (faultAccess).
-	return s.proc.Map(r, file, offset, int(prot|platform.Read), populate)
+	return s.proc.Do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
 }
 
 // Unmap implements platform.AddressSpace.
-func (s *addressSpace) Unmap(r addr.Range) error { return s.proc.Unmap(r) }
+func (s *addressSpace) Unmap(r addr.Range) error { return s.proc.Do(stub.UnmapOrder(r)) }
 
 // Release implements platform.AddressSpace.
 func (s *addressSpace) Release() { s.decRef() }

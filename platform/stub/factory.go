@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"ringfence/abi/addr"
 	"ringfence/platform/hostcall"
 )
 
@@ -38,6 +39,7 @@ const maxIdle = 16
 
 // Factory makes stub processes. Safe for concurrent use.
 type Factory struct {
+	image    Image       // immutable
 	code     hostcall.FD // memfd of the code page; immutable
 	template *Process    // immutable
 	quit     chan struct{}
@@ -49,8 +51,8 @@ type Factory struct {
 }
 
 // New makes a factory and its template process.
-func New() (*Factory, error) {
-	f := &Factory{quit: make(chan struct{}), live: map[*Process]struct{}{}}
+func New(image Image) (*Factory, error) {
+	f := &Factory{image: image, quit: make(chan struct{}), live: map[*Process]struct{}{}}
 	var err error
 	if f.code, err = newCodeFile(); err != nil {
 		return nil, fmt.Errorf("stub code page: %w", err)
@@ -120,14 +122,14 @@ func (f *Factory) prepareTemplate() error {
 	data := func(off int) uint64 { return controlAddr + uint64(off) }
 	le := binary.LittleEndian
 
-	// Exceptions have a handler, so that the host can be made to lay out a frame.
+	// Exceptions have a handler, so that the host lays out a frame.
 	const action, name, prog, filter = ctlData, ctlData + 32, ctlData + 48, ctlData + 64
-	const saSiginfo, saRestorer, saNodefer = 0x4, 0x4000000, 0x40000000
-	for i, w := range []uint64{HandlerPC, saSiginfo | saRestorer | saNodefer, ExitPC, 0} {
+	const saSiginfo, saRestorer, saOnstack, saNodefer = 0x4, 0x4000000, 0x8000000, 0x40000000
+	for i, w := range []uint64{f.image.Handler, saSiginfo | saRestorer | saOnstack | saNodefer, ExitPC, 0} {
 		le.PutUint64(p.control[action+8*i:], w)
 	}
 	copy(p.control[name:], "ringfence-stub\x00")
-	code := filterProgram()
+	code := f.image.filterProgram()
 	le.PutUint16(p.control[prog:], uint16(len(code)/8))
 	le.PutUint64(p.control[prog+8:], data(filter))
 	if filter+len(code) > controlSize {
@@ -135,25 +137,30 @@ func (f *Factory) prepareTemplate() error {
 	}
 	copy(p.control[filter:], code)
 
-	orders := []order{
+	orders := []Order{
 		{nr: sysMunmap, args: [6]uint64{0, Base}},
-		{nr: sysMunmap, args: [6]uint64{stubEnd, userEnd - stubEnd}},
-		mapScratch(),
+		{nr: sysMunmap, args: [6]uint64{ScratchStart, userEnd - ScratchStart}},
 		// Traceable whatever the sentry did to its own memory's flag by dropping privileges.
 		{nr: sysPrctl, args: [6]uint64{prSetDumpable, 1}},
 		{nr: sysPrctl, args: [6]uint64{prSetName, data(name)}},
 		{nr: sysPrctl, args: [6]uint64{prSetNoNewPrivs, 1}},
 	}
-	for _, sig := range []uint64{4, 5, 7, 8, 11} { // SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV
-		orders = append(orders, order{nr: sysRtSigaction, args: [6]uint64{sig, data(action), 0, 8}})
+	if f.image.Scratch {
+		orders = append(orders, mapScratch())
 	}
-	orders = append(orders, order{nr: sysPrctl, args: [6]uint64{prSetSeccomp, seccompModeFilter, data(prog)}})
+	for _, r := range f.image.Regions {
+		orders = append(orders, MapOrder(r.Range, r.File, r.Offset, r.Prot, true))
+	}
+	for _, sig := range f.image.Signals {
+		orders = append(orders, Order{nr: sysRtSigaction, args: [6]uint64{uint64(sig), data(action), 0, 8}})
+	}
+	orders = append(orders, Order{nr: sysPrctl, args: [6]uint64{prSetSeccomp, seccompModeFilter, data(prog)}})
 	_, err := p.doLocked(orders...)
 	return err
 }
 
-func mapScratch() order {
-	return order{nr: sysMmap, args: [6]uint64{ScratchStart, ScratchEnd - ScratchStart,
+func mapScratch() Order {
+	return Order{nr: sysMmap, args: [6]uint64{ScratchStart, ScratchEnd - ScratchStart,
 		hostcall.PROT_READ | hostcall.PROT_WRITE,
 		hostcall.MAP_PRIVATE | hostcall.MAP_ANONYMOUS | hostcall.MAP_NORESERVE | hostcall.MAP_FIXED, ^uint64(0)}}
 }
@@ -192,7 +199,7 @@ func (f *Factory) fork() (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.pid, err = f.template.do(order{nr: sysClone, args: [6]uint64{processFlags, 0, 0, 0, 0, fd(p.result)}, then: thenProcess})
+	p.pid, err = f.template.do(Order{nr: sysClone, args: [6]uint64{processFlags, 0, 0, 0, 0, fd(p.result)}, then: thenProcess})
 	if err != nil {
 		p.closeShared()
 		return nil, err
@@ -203,7 +210,7 @@ func (f *Factory) fork() (*Process, error) {
 // Put takes a process back. If its guest threads have all been waited for and it can
 // be emptied it is kept, else it is killed and waited for.
 func (f *Factory) Put(p *Process) {
-	empty := p.empty()
+	empty := p.empty(f.image.Scratch)
 	f.mu.Lock()
 	delete(f.live, p)
 	keep := empty && !f.closed && len(f.idle) < maxIdle
@@ -216,14 +223,26 @@ func (f *Factory) Put(p *Process) {
 	}
 }
 
+// Discard ends a process whatever state it is in. It goes back by this or by Put.
+func (f *Factory) Discard(p *Process) {
+	f.mu.Lock()
+	delete(f.live, p)
+	f.mu.Unlock()
+	p.kill()
+}
+
 // empty removes everything that the guest left in the process.
-func (p *Process) empty() bool {
+func (p *Process) empty(scratch bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.dead || len(p.threads) != 0 {
 		return false
 	}
-	_, err := p.doLocked(order{nr: sysMunmap, args: [6]uint64{0, Base}}, mapScratch())
+	orders := []Order{UnmapOrder(addr.Range{Start: 0, End: Base})}
+	if scratch {
+		orders = append(orders, mapScratch())
+	}
+	_, err := p.doLocked(orders...)
 	clear(p.control[ctlOrders:ctlData]) // The next guest can read it.
 	return err == nil
 }

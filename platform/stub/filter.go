@@ -16,8 +16,7 @@ const (
 	retAllow       = 0x7fff0000
 )
 
-// allowed are the host calls of stub processes. Guest threads make none while they are
-// traced: the tracer stops them before the host looks at the filter.
+// allowed are the host calls of mappers and of new guest threads.
 var allowed = []uint32{
 	1,   // write: the mapper wakes the sentry
 	8,   // lseek: the mapper's result
@@ -43,7 +42,11 @@ var trapped = []uint32{
 }
 
 // filterProgram returns the filter as an array of struct sock_filter.
-func filterProgram() []byte {
+func (i *Image) filterProgram() []byte {
+	other := uint32(retKillProcess)
+	if i.Trap {
+		other = retTrap
+	}
 	var b []byte
 	emit := func(code uint16, jt, jf uint8, k uint32) {
 		b = binary.LittleEndian.AppendUint16(b, code)
@@ -58,10 +61,11 @@ func filterProgram() []byte {
 	}
 	emit(bpfLoadWord, 0, 0, seccompArch)
 	emit(bpfJumpEq, 1, 0, auditArchX8664)
-	emit(bpfReturn, 0, 0, retKillProcess)
+	emit(bpfReturn, 0, 0, other)
 	emit(bpfLoadWord, 0, 0, seccompNR)
 	match(allowed, retAllow)
+	match(i.Allowed, retAllow)
 	match(trapped, retTrap)
-	emit(bpfReturn, 0, 0, retKillProcess)
+	emit(bpfReturn, 0, 0, other)
 	return b
 }

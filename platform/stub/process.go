@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/platform/hostcall"
 )
@@ -77,30 +76,27 @@ func (p *Process) closeShared() {
 // PID returns the host process id.
 func (p *Process) PID() int32 { return p.pid }
 
-// Map maps r to file at offset, shared. prot has the bits of PROT_*.
-func (p *Process) Map(r addr.Range, file hostcall.FD, offset uint64, prot int, populate bool) error {
-	flags := hostcall.MAP_SHARED | hostcall.MAP_FIXED
-	if populate {
-		flags |= hostcall.MAP_POPULATE
-	}
-	_, err := p.do(order{nr: sysMmap, args: [6]uint64{
-		uint64(r.Start), r.Len(), uint64(prot), uint64(flags), fd(file), offset}})
-	return err
-}
-
-// Unmap removes all mappings from r.
-func (p *Process) Unmap(r addr.Range) error {
-	_, err := p.do(order{nr: sysMunmap, args: [6]uint64{uint64(r.Start), r.Len()}})
-	return err
-}
-
-// StartThread makes a guest thread and returns its host thread id. It parks itself
-// (see Parked), with all signals blocked. Whoever traces it and has waited for its end
-// calls ThreadGone.
-func (p *Process) StartThread() (int32, error) {
+// Do has the mapper carry out orders until one fails.
+func (p *Process) Do(orders ...Order) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	tid, err := p.doLocked(order{nr: sysClone, args: [6]uint64{threadFlags}, then: thenThread})
+	for len(orders) > maxOrders {
+		if _, err := p.doLocked(orders[:maxOrders]...); err != nil {
+			return err
+		}
+		orders = orders[maxOrders:]
+	}
+	_, err := p.doLocked(orders...)
+	return err
+}
+
+// StartThread makes a guest thread and returns its host thread id. It gives up its
+// descriptors and goes to pc with arg in R9, all signals blocked. Whoever traces it and
+// has waited for its end calls ThreadGone.
+func (p *Process) StartThread(pc, arg uint64) (int32, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	tid, err := p.doLocked(threadOrder(pc, arg))
 	if err != nil {
 		return 0, err
 	}
@@ -116,7 +112,7 @@ func (p *Process) ThreadGone(tid int32) {
 }
 
 // do has the mapper carry out one order and returns its small result.
-func (p *Process) do(o order) (int32, error) {
+func (p *Process) do(o Order) (int32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.doLocked(o)
@@ -124,7 +120,7 @@ func (p *Process) do(o order) (int32, error) {
 
 // doLocked has the mapper carry out orders until one fails. It returns the id that the
 // last clone gave. p.mu is held.
-func (p *Process) doLocked(orders ...order) (int32, error) {
+func (p *Process) doLocked(orders ...Order) (int32, error) {
 	if p.dead {
 		return 0, ErrDead
 	}

@@ -7,12 +7,13 @@
 //	                                      guest threads, cloned by the mapper
 //
 // A Factory owns the template, a small process that has nothing mapped but the stub
-// pages, so that forking it is cheap. A Process is a stub process; its mapper executes
-// batches of host calls (Order) that the sentry writes to the control page.
+// pages and what the platform adds to them (Image), so that forking it is cheap. A
+// Process is a stub process; its mapper executes batches of host calls (Order) that
+// the sentry writes to the control page.
 //
 // Trust. A guest thread can write all guest memory and jump anywhere, but it has no
-// descriptors and the stub pages are read-only to it, except for the scratch pages,
-// which nobody trusts. So:
+// descriptors and the stub pages are read-only to it, except for those that a platform
+// wants written, which nobody trusts. So:
 //
 //   - The mapper keeps its state in registers. It uses no stack.
 //   - Orders come in the control page, which the stub maps read-only.
@@ -48,7 +49,10 @@ const (
 	ScratchStart = Base + 0x2000
 	ScratchEnd   = Base + 0x8000
 
-	stubEnd = ScratchEnd
+	// ImageStart and ImageEnd bound what an Image may map. Below Base, it may also map
+	// what it keeps out of its UserRange.
+	ImageStart = Base + 0x10000
+	ImageEnd   = userEnd
 
 	// userEnd is where the user half of the address space ends (TASK_SIZE).
 	userEnd = 0x7ffffffff000
@@ -90,25 +94,15 @@ func UserRange() addr.Range { return addr.Range{Start: minAddr, End: Base} }
 // threads wait. By then it has given up its descriptors.
 func Parked(pc uint64) bool { return pc >= parkAddr && pc < parkAddr+parkLen() }
 
+// ParkPC is where new threads wait if the platform has no use for them yet.
+const ParkPC = parkAddr
+
 // ExitPC is where a guest thread finds code that ends it.
 const ExitPC = exitAddr
 
 // HandlerPC is the handler of the signals that exceptions raise. It is there to make
 // the host lay out a signal frame; it is not run.
 const HandlerPC = exitAddr
-
-// order is a host call that a mapper makes.
-type order struct {
-	nr   uint64
-	args [6]uint64
-	then uint64 // what becomes of the child of a clone
-}
-
-const (
-	thenNothing = 0
-	thenThread  = 1 // the child is a guest thread
-	thenProcess = 2 // the child is the mapper of a new process; args[5] its control page
-)
 
 // fd returns a descriptor as an argument.
 func fd(f hostcall.FD) uint64 { return uint64(uint32(f)) }

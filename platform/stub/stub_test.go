@@ -11,7 +11,7 @@ import (
 
 func newFactory(t testing.TB) *Factory {
 	t.Helper()
-	f, err := New()
+	f, err := New(Image{Signals: []int32{11}, Handler: HandlerPC, Scratch: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,16 +49,16 @@ func TestMapperReportsHostErrors(t *testing.T) {
 	}
 	defer f.Put(p)
 	r := addr.Range{Start: 0x10000, End: 0x12000}
-	if err := p.Map(r, pages(t, 2), 0, hostcall.PROT_READ, true); err != nil {
+	if err := p.Do(MapOrder(r, pages(t, 2), 0, hostcall.PROT_READ, true)); err != nil {
 		t.Errorf("map: %v", err)
 	}
-	if err := p.Map(r, hostcall.FD(9999), 0, hostcall.PROT_READ, false); err != errno.EBADF {
+	if err := p.Do(MapOrder(r, hostcall.FD(9999), 0, hostcall.PROT_READ, false)); err != errno.EBADF {
 		t.Errorf("map of no file: %v", err)
 	}
-	if err := p.Unmap(addr.Range{Start: 0x10001, End: 0x11001}); err != errno.EINVAL {
+	if err := p.Do(UnmapOrder(addr.Range{Start: 0x10001, End: 0x11001})); err != errno.EINVAL {
 		t.Errorf("unaligned unmap: %v", err)
 	}
-	if err := p.Unmap(r); err != nil {
+	if err := p.Do(UnmapOrder(r)); err != nil {
 		t.Errorf("unmap: %v", err)
 	}
 }
@@ -70,7 +70,7 @@ func TestStubProcessHasOnlyStubPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Put(p)
-	if err := p.Map(addr.Range{Start: 0x10000, End: 0x11000}, pages(t, 1), 0, hostcall.PROT_READ, false); err != nil {
+	if err := p.Do(MapOrder(addr.Range{Start: 0x10000, End: 0x11000}, pages(t, 1), 0, hostcall.PROT_READ, false)); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"10000-11000", "7ffff0000000-7ffff0001000", "7ffff0001000-7ffff0002000", "7ffff0002000-7ffff0008000"}
@@ -92,7 +92,7 @@ func TestDeathIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	hostcall.Kill(p.PID(), sigKill)
-	if err := p.Unmap(addr.Range{Start: 0x10000, End: 0x11000}); err != ErrDead {
+	if err := p.Do(UnmapOrder(addr.Range{Start: 0x10000, End: 0x11000})); err != ErrDead {
 		t.Errorf("unmap in a dead process: %v", err)
 	}
 	f.Put(p)
@@ -109,7 +109,7 @@ func TestStoppedMapperGoesOn(t *testing.T) {
 	}
 	defer f.Put(p)
 	hostcall.Kill(p.PID(), 19) // SIGSTOP
-	if err := p.Unmap(addr.Range{Start: 0x10000, End: 0x11000}); err != nil {
+	if err := p.Do(UnmapOrder(addr.Range{Start: 0x10000, End: 0x11000})); err != nil {
 		t.Error(err)
 	}
 }
@@ -121,7 +121,7 @@ func TestThreadsEndWithProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := p.StartThread(); err != nil {
+		if _, err := p.StartThread(ParkPC, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestThreadsEndWithProcess(t *testing.T) {
 }
 
 func TestFilterProgram(t *testing.T) {
-	b := filterProgram()
+	b := new(Image).filterProgram()
 	if len(b)%8 != 0 || binary.LittleEndian.Uint16(b[len(b)-8:]) != bpfReturn {
 		t.Errorf("program of %d bytes does not end in a return", len(b))
 	}
@@ -144,7 +144,7 @@ func BenchmarkMapUnmap(b *testing.B) {
 	fd := pages(b, 1)
 	r := addr.Range{Start: 0x10000, End: 0x11000}
 	for b.Loop() {
-		if err := p.Map(r, fd, 0, 3, false); err != nil {
+		if err := p.Do(MapOrder(r, fd, 0, 3, false)); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -180,9 +180,9 @@ func TestNewThreadHeedsItsOwnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 300 {
-		tid, err := p.StartThread()
+		tid, err := p.StartThread(ParkPC, 0)
 		if err == nil {
-			err = p.Unmap(addr.Range{Start: 0x10000, End: 0x11000})
+			err = p.Do(UnmapOrder(addr.Range{Start: 0x10000, End: 0x11000}))
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -200,7 +200,7 @@ func TestRecycledProcessRemembersNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := addr.Range{Start: 0x10000, End: 0x11000}
-	if err := p.Map(at, pages(t, 1), 0, hostcall.PROT_READ, false); err != nil {
+	if err := p.Do(MapOrder(at, pages(t, 1), 0, hostcall.PROT_READ, false)); err != nil {
 		t.Fatal(err)
 	}
 	const secret = "what a guest's registers held"
