@@ -125,6 +125,9 @@ const (
 type Event struct {
 	Kind EventKind
 
+	// Trapped says of a Syscall that it took a costly way, which a Patcher may spare the next one.
+	Trapped bool
+
 	// Access is the access that faulted, as far as the CPU told: Write or Exec,
 	// else Read.
 	Access Prot

@@ -1,0 +1,85 @@
+package trap
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"ringfence/abi/addr"
+	"ringfence/platform/hostcall"
+	"ringfence/platform/stub"
+)
+
+// image is what all stub processes map alike: code, trampolines, and the table of jumps.
+type image struct {
+	file  hostcall.FD
+	marks [numMarks]uint64 // addresses in stub processes
+}
+
+// Places in the image's file.
+const (
+	imageTrampolines = codeSize
+	imageJumps       = imageTrampolines + maxSites*trampolineSize
+	imageSize        = imageJumps + tableSize
+)
+
+func newImage() (*image, error) {
+	b := make([]byte, imageSize)
+	for i := range b[:codeSize] {
+		b[i] = 0xcc
+	}
+	code := codeBytes()
+	if len(code) > filterOffset {
+		return nil, fmt.Errorf("%d bytes of code", len(code))
+	}
+	copy(b, code)
+	i := &image{marks: codeMarks(code)}
+	copy(b[filterOffset:codeSize], guestFilter(uint32(i.marks[postedEnd]-codeAddr)))
+	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:])
+	var err error
+	if i.file, err = hostcall.MemfdCreate("ringfence-stub", hostcall.MFD_CLOEXEC); err != nil {
+		return nil, err
+	}
+	if _, err := hostcall.Pwrite(i.file, b, 0); err != nil {
+		hostcall.Close(i.file)
+		return nil, err
+	}
+	return i, nil
+}
+
+// codeMarks finds the marks in the code: long NOPs with a number.
+func codeMarks(code []byte) (marks [numMarks]uint64) {
+	for i := range len(code) - 6 {
+		if code[i] != 0x0f || code[i+1] != 0x1f || code[i+2] != 0x80 || code[i+6] != 0x52 || code[i+5] != 0x46 {
+			continue
+		}
+		m := mark(binary.LittleEndian.Uint16(code[i+3:]))
+		if m < 1 || m >= numMarks || marks[m] != 0 {
+			panic(fmt.Sprintf("trap: mark %d", m))
+		}
+		marks[m] = codeAddr + uint64(i)
+	}
+	for m := mark(1); m < numMarks; m++ {
+		if marks[m] <= marks[m-1] {
+			panic(fmt.Sprintf("trap: mark %d is missing or out of order", m))
+		}
+	}
+	return marks
+}
+
+// regions are the image's mappings.
+func (i *image) regions() []stub.Region {
+	region := func(at addr.Addr, size, offset uint64, prot int) stub.Region {
+		return stub.Region{Range: addr.Range{Start: at, End: at + addr.Addr(size)}, File: i.file, Offset: offset, Prot: prot}
+	}
+	const rx = hostcall.PROT_READ | hostcall.PROT_EXEC
+	return []stub.Region{
+		region(codeAddr, codeSize, 0, rx),
+		region(trampolineAddr, maxSites*trampolineSize, imageTrampolines, rx),
+		region(jumpTable, tableSize, imageJumps, hostcall.PROT_READ),
+	}
+}
+
+func (i *image) close() { hostcall.Close(i.file) }
+
+// in reports whether an address lies between two marks.
+func (i *image) in(pc uint64, from, to mark) bool { return pc >= i.marks[from] && pc < i.marks[to] }

@@ -1,0 +1,132 @@
+package trap
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"ringfence/abi/addr"
+	"ringfence/platform"
+	"ringfence/platform/hostcall"
+	"ringfence/platform/stub"
+)
+
+// addressSpace implements platform.AddressSpace. It gets a process when a context
+// first runs in it; until then orders for the mapper pile up.
+type addressSpace struct {
+	platform *Platform
+
+	// refs counts the owner and the contexts with a thread here. The last one puts the process back.
+	refs atomic.Int32
+
+	mu       sync.Mutex
+	proc     *process     // guarded by mu; set once, and taken away only by adopt
+	queued   []stub.Order // guarded by mu: orders for a process to come
+	released bool         // guarded by mu: the owner has gone
+	sites    sites        // guarded by mu
+}
+
+// Map implements platform.AddressSpace.
+func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate bool) error {
+	if prot == 0 {
+		return s.Unmap(r)
+	}
+	return s.do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
+}
+
+// Unmap implements platform.AddressSpace.
+func (s *addressSpace) Unmap(r addr.Range) error { return s.do(stub.UnmapOrder(r)) }
+
+// do has the mapper carry out an order, as soon as there is one.
+func (s *addressSpace) do(o stub.Order) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil {
+		if !s.released {
+			s.queued = append(s.queued, o)
+		}
+		return nil
+	}
+	return s.proc.stub.Do(o)
+}
+
+// Release implements platform.AddressSpace.
+func (s *addressSpace) Release() {
+	s.mu.Lock()
+	s.released = true
+	s.queued = nil
+	if s.proc != nil {
+		// The frames that it maps will be somebody else's. A thread that only seems to wait
+		// may still run.
+		if s.proc.stub.Do(stub.UnmapOrder(s.platform.UserRange())) != nil {
+			hostcall.Kill(s.proc.stub.PID(), sigKill)
+		}
+	}
+	s.mu.Unlock()
+	s.decRef()
+}
+
+func (s *addressSpace) decRef() {
+	if s.refs.Add(-1) == 0 && s.proc != nil {
+		s.platform.pool.put(s.proc)
+	}
+}
+
+// enter returns a thread for a context that is going to run in s. from is the thread that it has
+// in another address space, or nil; it is given back, or goes on here.
+func (s *addressSpace) enter(from *thread, in *addressSpace) (*thread, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.proc == nil && from != nil && in.abandon(from) {
+		// exec: the process goes on with the new program.
+		s.proc = from.proc
+		if err := s.flushLocked(); err != nil {
+			return nil, err
+		}
+		s.refs.Add(1)
+		return from, nil
+	}
+	if s.proc == nil {
+		p, err := s.platform.pool.get()
+		if err != nil {
+			return nil, err
+		}
+		s.proc = p
+		if err := s.flushLocked(); err != nil {
+			return nil, err
+		}
+	}
+	t, err := s.proc.takeThread()
+	if err != nil {
+		return nil, err
+	}
+	s.refs.Add(1)
+	if from != nil {
+		from.proc.giveThread(from)
+		in.decRef()
+	}
+	return t, nil
+}
+
+// flushLocked carries out the orders that have piled up. s.mu is held.
+func (s *addressSpace) flushLocked() error {
+	s.sites.bindAll(s.proc)
+	orders := s.queued
+	s.queued = nil
+	if len(orders) == 0 {
+		return nil
+	}
+	return s.proc.stub.Do(orders...)
+}
+
+// abandon gives up the process if t is its only thread and nobody else will run in s. The
+// caller then owns both.
+func (s *addressSpace) abandon(t *thread) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.released || s.refs.Load() != 1 || !t.proc.alone() {
+		return false
+	}
+	s.proc = nil
+	s.refs.Add(-1)
+	return true
+}

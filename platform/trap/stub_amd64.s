@@ -1,0 +1,405 @@
+#include "textflag.h"
+
+// The code that guest threads run when they do not run guest code.
+//
+// Contract: stubCode is copied to codeAddr (see layout.go), where all processes map it
+// read-only, so it is position-independent and refers to no symbol. GS holds the
+// address of the thread's area (type area) while the thread is in here; everything
+// that is loaded from there the guest may have written: it can harm itself only. No
+// host call but futex and sched_yield is made, and none other would be let through.
+//
+// Places that the sentry must know are marked by a long NOP whose displacement is a
+// number (MARK); codeMarks finds them. They are described at type mark.
+//
+// An area holds the guest's registers from "posted" to "postedEnd". Before that, on
+// the way in, they are still in the CPU, or in the signal frame: see untangle.
+
+#define AREA_MASK    $~0x7fff
+
+#define SELF          0x00
+#define MAGIC         0x08
+#define TURN          0x10
+#define STUB_ASLEEP   0x14
+#define SENTRY_ASLEEP 0x18
+#define SPIN          0x1c
+#define EVENT         0x20
+#define COMMAND       0x24
+#define SIGNO         0x28
+#define HOW           0x2c
+#define FRAME         0x30
+#define INFO          0x38
+#define FPU           0x40
+#define FEATURES      0x48
+#define GUEST_GS      0x50
+#define SET_GS        0x58
+#define CODE          0x60
+#define CODE_SIZE     0x68
+#define HANDLER_END   0x70
+#define ENTER         0x78
+#define POSTED        0x80
+#define POSTED_END    0x88
+#define VALUES        0x90
+
+#define REG_R15       0x100
+#define REG_R14       0x108
+#define REG_R13       0x110
+#define REG_R12       0x118
+#define REG_BP        0x120
+#define REG_BX        0x128
+#define REG_R11       0x130
+#define REG_R10       0x138
+#define REG_R9        0x140
+#define REG_R8        0x148
+#define REG_AX        0x150
+#define REG_CX        0x158
+#define REG_DX        0x160
+#define REG_SI        0x168
+#define REG_DI        0x170
+#define REG_ORIG_AX   0x178
+#define REG_IP        0x180
+#define REG_FLAGS     0x190
+#define REG_SP        0x198
+#define REG_FS_BASE   0x1a8
+
+#define ALT_STACK     0x200
+#define NO_SIGNALS    0x218
+#define FILTER        0x220
+#define SCRATCH_END   0x2f0
+#define KINDS         0x400
+#define FPU_AREA      0x1000
+
+// struct ucontext: uc_mcontext is struct sigcontext_64.
+#define UC_DI         104
+#define UC_SI         112
+#define UC_DX         136
+#define UC_SP         160
+#define UC_IP         168
+#define UC_FPSTATE    224
+
+#define TURN_SENTRY   0
+#define TURN_GUEST    1
+
+#define EVENT_SIGNAL      1
+#define EVENT_CALL        2
+#define EVENT_INTERRUPTED 3
+#define EVENT_SAVED       4
+
+#define HOW_FAST      1
+#define COMMAND_SAVE  1
+
+#define KICK          12
+
+#define MAGIC_VALUE   0x52696e67
+
+#define CALLS         0x200     // numbers with an entry in KINDS
+#define KIND_SPECIAL  16
+#define KIND_YIELD    16
+#define KIND_CLOCK    17
+
+#define SYS_rt_sigprocmask 14
+#define SYS_sched_yield    24
+#define SYS_sigaltstack    131
+#define SYS_prctl          157
+#define SYS_futex          202
+#define SYS_exit_group     231
+
+#define MARK(n) BYTE $0x0f; BYTE $0x1f; BYTE $0x80; LONG $(0x52460000+n)
+
+#define END \
+	BYTE $0xcc; BYTE $0xcc; BYTE $0xcc; BYTE $0xcc; \
+	BYTE $0xcc; BYTE $0xcc; BYTE $0xcc; BYTE $0xcc
+
+TEXT ·stubCode(SB), NOSPLIT|NOFRAME, $0
+	// The signal handler, on the alternate stack, which lies in the area: DI the
+	// signal, SI its siginfo, DX its ucontext. None of these and SP changes before the event
+	// is posted, so that it can start anew.
+handler:
+	MOVQ SP, BX
+	ANDQ AREA_MASK, BX
+	MOVQ SP, R10                    // where the stack goes on
+	RDGSBASEQ R8
+	WRGSBASEQ BX
+	MOVQ UC_IP(DX), R9
+	SUBQ CODE(BX), R9
+	CMPQ R9, CODE_SIZE(BX)
+	JCC  signal
+	CMPL DI, $KICK
+	JNE  signal                     // a fault of ours: the sentry sorts it out
+	CMPQ R9, HANDLER_END(BX)
+	JCS  restart
+	CMPQ R9, ENTER(BX)
+	JCS  kicked
+	CMPQ R9, POSTED(BX)
+	JCS  signal
+	CMPQ R9, POSTED_END(BX)
+	JCC  signal
+
+kicked:
+	// The area holds the guest's registers. If the guest's FPU state was in the CPU it is in
+	// this frame now, which then has to stay.
+	MOVQ UC_FPSTATE(DX), CX
+	XORL AX, AX
+	LOCK
+	CMPXCHGQ CX, FPU(BX)
+	JEQ  kept
+	CMPQ AX, CX
+	JEQ  kept
+	MOVQ UC_SP(DX), R10
+kept:
+	CMPL TURN(BX), $TURN_GUEST
+	JNE  handled
+	MOVL $EVENT_INTERRUPTED, EVENT(BX)
+	JMP  post
+
+restart:
+	MOVQ UC_SP(DX), SP
+	MOVQ UC_DI(DX), DI
+	MOVQ UC_SI(DX), SI
+	MOVQ UC_DX(DX), DX
+	JMP  handler
+
+signal:
+	MOVL DI, SIGNO(BX)
+	MOVQ DX, FRAME(BX)
+	MOVQ SI, INFO(BX)
+	MOVQ R8, GUEST_GS(BX)
+	MOVQ UC_FPSTATE(DX), AX
+	MOVQ AX, FPU(BX)
+	RDFSBASEQ AX
+	MOVQ AX, REG_FS_BASE(BX)
+	MOVL $EVENT_SIGNAL, EVENT(BX)
+post:
+	XORL AX, AX
+	XCHGL AX, TURN(BX)
+	MARK(1) // handlerEnd
+handled:
+	MOVQ R10, SP
+	JMP  posted
+
+	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack,
+	// and the filter comes last.
+	MARK(2) // enter
+	WRGSBASEQ R9
+	MOVQ R9, BX
+	LEAQ ALT_STACK(BX), DI
+	XORL SI, SI
+	MOVL $SYS_sigaltstack, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  die
+	MOVL $2, DI                     // SIG_SETMASK
+	LEAQ NO_SIGNALS(BX), SI
+	XORL DX, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigprocmask, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  die
+	MOVL $22, DI                    // PR_SET_SECCOMP
+	MOVL $2, SI                     // SECCOMP_MODE_FILTER
+	LEAQ FILTER(BX), DX
+	MOVL $SYS_prctl, AX
+	SYSCALL
+	TESTQ AX, AX
+	JNZ  die
+	JMP  wait
+die:
+	MOVL $1, DI
+	MOVL $SYS_exit_group, AX
+	SYSCALL
+	JMP  die
+
+	// Patched SYSCALL instructions get here, by way of their trampoline: R11 is the address
+	// to return to, AX the number; all else is the guest's. CX and R11 are free, as SYSCALL
+	// changes them. The load faults if the guest has a GS of its own.
+	MARK(3) // common
+	MOVQ MAGIC(GS), CX
+	LEAQ -MAGIC_VALUE(CX), CX
+	JCXZQ ours
+	MARK(4) // slow
+	UNDEF
+ours:
+	MOVQ SP, REG_SP(GS)
+	MARK(5) // spSaved
+	MOVQ SELF(GS), SP
+	LEAQ REG_FLAGS+8(SP), SP
+	PUSHFQ                          // to REG_FLAGS
+	MARK(6) // flagsSaved
+	MOVQ AX, REG_ORIG_AX(GS)
+	MOVQ R11, REG_IP(GS)
+	MARK(7) // callSaved
+
+	// Calls whose answer is in the area. SP is at REG_FLAGS.
+	CMPQ AX, $CALLS
+	JCC  full
+	MOVBLZX (KINDS-REG_FLAGS)(SP)(AX*1), CX
+	TESTL CX, CX
+	JZ   full
+	CMPL CX, $KIND_SPECIAL
+	JCC  special
+	MOVL (VALUES-REG_FLAGS)(SP)(CX*4), CX
+answered:
+	MOVQ CX, AX
+	MARK(8) // answered
+	POPFQ
+	MOVQ REG_SP(GS), SP
+	MOVQ REG_IP(GS), CX
+	JMP  CX
+	MARK(9) // answeredEnd
+
+special:
+	CMPL CX, $KIND_YIELD
+	JNE  full
+	MOVL $SYS_sched_yield, AX
+	SYSCALL
+	XORL CX, CX
+	JMP  answered
+
+full:
+	MOVQ R15, REG_R15(GS)
+	MOVQ R14, REG_R14(GS)
+	MOVQ R13, REG_R13(GS)
+	MOVQ R12, REG_R12(GS)
+	MOVQ BP, REG_BP(GS)
+	MOVQ BX, REG_BX(GS)
+	MOVQ R10, REG_R10(GS)
+	MOVQ R9, REG_R9(GS)
+	MOVQ R8, REG_R8(GS)
+	MOVQ DX, REG_DX(GS)
+	MOVQ SI, REG_SI(GS)
+	MOVQ DI, REG_DI(GS)
+	RDFSBASEQ CX
+	MOVQ CX, REG_FS_BASE(GS)
+	MOVL $EVENT_CALL, EVENT(GS)
+	XORL CX, CX
+	XCHGL CX, TURN(GS)
+
+	MARK(10) // posted
+posted:
+	CMPL SENTRY_ASLEEP(GS), $0
+	JEQ  wait
+	MOVQ SELF(GS), DI
+	LEAQ TURN(DI), DI
+	MOVL $1, SI                     // FUTEX_WAKE
+	MOVL $1, DX
+	MOVL $SYS_futex, AX
+	SYSCALL
+wait:
+	MOVL SPIN(GS), CX
+spin:
+	CMPL TURN(GS), $TURN_GUEST
+	JEQ  go
+	SUBL $1, CX
+	JCS  sleep
+	PAUSE
+	JMP  spin
+sleep:
+	MOVL $1, AX
+	XCHGL AX, STUB_ASLEEP(GS)
+	CMPL TURN(GS), $TURN_GUEST
+	JEQ  awake
+	MOVQ SELF(GS), DI
+	LEAQ TURN(DI), DI
+	XORL SI, SI                     // FUTEX_WAIT
+	XORL DX, DX
+	XORL R10, R10
+	MOVL $SYS_futex, AX
+	SYSCALL
+awake:
+	MOVL $0, STUB_ASLEEP(GS)
+	CMPL TURN(GS), $TURN_GUEST
+	JNE  sleep
+go:
+	CMPL COMMAND(GS), $COMMAND_SAVE
+	JEQ  save
+	MOVQ FPU(GS), DI
+	TESTQ DI, DI
+	JZ   loaded
+	MOVL FEATURES(GS), AX
+	MOVL (FEATURES+4)(GS), DX
+	XRSTOR64 (DI)
+	MOVQ SELF(GS), SP               // the frame is not needed any more: the next one may take its place
+	MOVQ $0, FPU(GS)
+loaded:
+	MOVQ REG_R15(GS), R15
+	MOVQ REG_R14(GS), R14
+	MOVQ REG_R13(GS), R13
+	MOVQ REG_R12(GS), R12
+	MOVQ REG_BP(GS), BP
+	MOVQ REG_BX(GS), BX
+	MOVQ REG_R10(GS), R10
+	MOVQ REG_R9(GS), R9
+	MOVQ REG_R8(GS), R8
+	MOVQ REG_DX(GS), DX
+	MOVQ REG_SI(GS), SI
+	MOVQ REG_DI(GS), DI
+	MOVQ SELF(GS), SP
+	CMPL HOW(GS), $HOW_FAST
+	JNE  whole
+	MOVQ REG_AX(GS), AX
+	MOVQ REG_FLAGS(GS), R11
+	LEAQ REG_FLAGS(SP), SP
+	POPFQ
+	MOVQ REG_SP(GS), SP
+	MOVQ REG_IP(GS), CX
+	JMP  CX
+
+whole:
+	// No flag may be set that IRETQ or our stores would trip over.
+	LEAQ SCRATCH_END(SP), SP
+	PUSHQ $0x202
+	POPFQ
+	MOVQ SELF(GS), SP
+	MOVQ REG_FS_BASE(GS), AX
+	WRFSBASEQ AX
+	MOVQ REG_CX(GS), CX
+	MOVQ REG_R11(GS), R11
+	LEAQ REG_IP(SP), SP             // rip, cs, rflags, rsp, ss
+	MOVQ SET_GS(GS), AX
+	WRGSBASEQ AX
+	MOVQ (REG_AX-REG_IP)(SP), AX
+	IRETQ
+
+	// XSAVE, for the sentry to read.
+save:
+	CMPQ FPU(GS), $0
+	JNE  saved
+	MOVQ SELF(GS), DI
+	LEAQ FPU_AREA(DI), DI
+	MOVL FEATURES(GS), AX
+	MOVL (FEATURES+4)(GS), DX
+	XSAVE64 (DI)
+saved:
+	MOVL $EVENT_SAVED, EVENT(GS)
+	XORL AX, AX
+	XCHGL AX, TURN(GS)
+	JMP  posted
+	MARK(11) // postedEnd
+	END
+
+// func codeAt() uintptr
+TEXT ·codeAt(SB), NOSPLIT, $0-8
+	LEAQ ·stubCode(SB), AX
+	MOVQ AX, ret+0(FP)
+	RET
+
+// func spinWhile(word *uint32, old, n uint32) bool
+//
+// Looks at *word up to n times and reports whether it is something other than old.
+TEXT ·spinWhile(SB), NOSPLIT, $0-17
+	MOVQ word+0(FP), DI
+	MOVL old+8(FP), AX
+	MOVL n+12(FP), CX
+again:
+	CMPL (DI), AX
+	JNE  changed
+	SUBL $1, CX
+	JCS  same
+	PAUSE
+	JMP  again
+changed:
+	MOVB $1, ret+16(FP)
+	RET
+same:
+	MOVB $0, ret+16(FP)
+	RET

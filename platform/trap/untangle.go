@@ -1,0 +1,110 @@
+package trap
+
+import (
+	"ringfence/abi/addr"
+	"ringfence/platform"
+	"ringfence/platform/arch"
+)
+
+// untangle turns the registers of a thread that was in our code when the signal f came
+// into those of a guest: either as if the call had not begun, or as if it had been made. saved are
+// those in the area. done is false if it was not our code that brought it there.
+func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.Event, ok, done bool) {
+	pc := regs.Rip
+	if n, off, ok := trampoline(pc); ok {
+		return c.inTrampoline(regs, f, n, off)
+	}
+	code := c.platform.code
+	switch {
+	case code.in(pc, common, posted):
+	case code.in(pc, handlerEnd, enter), code.in(pc, posted, postedEnd):
+		// We could not load what we were given. The kick is dealt with in the stub.
+		*regs = *saved
+		c.fpu = arch.NewFPUState()
+		return c.lost(regs), true, true
+	default:
+		return ev, false, false
+	}
+	nr, ret := regs.Rax, regs.R11
+	if pc >= code.marks[spSaved] {
+		regs.Rsp = saved.Rsp
+	}
+	if pc >= code.marks[flagsSaved] {
+		regs.Eflags = saved.Eflags
+	}
+	if pc >= code.marks[callSaved] {
+		nr, ret = saved.OrigRax, saved.Rip
+	}
+	switch {
+	case code.in(pc, answered, answeredEnd):
+		regs.Rip = c.show(ret)
+		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
+	case f.signo == kickSignal:
+		regs.Rax = nr
+		regs.Rip = ret - syscallLen
+		if n, _, ok := trampoline(ret); ok {
+			regs.Rip = c.space.binding(n).ret - kindOf(n).len()
+		}
+		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
+	}
+	regs.OrigRax = nr
+	c.called(regs, ret)
+	return platform.Event{Kind: platform.Syscall}, true, true
+}
+
+// inTrampoline is untangle for a thread in the trampoline of site n.
+func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64) (ev platform.Event, ok, done bool) {
+	k, ret := kindOf(n), c.space.binding(n).ret
+	switch {
+	case k != movSite && off == tailOffset:
+		regs.Rip = c.show(trampolineAddr + uint64(n)*trampolineSize + tailOffset)
+	case k != movSite && off > tailOffset:
+		regs.Rip = ret
+	default:
+		regs.Rip = ret - k.len()
+		if f.signo == sigTrap {
+			// Single steps go from instruction to instruction of the guest.
+			regs.OrigRax = regs.Rax
+			if k == movSite {
+				regs.OrigRax = uint64(c.space.binding(n).nr)
+			}
+			regs.Rip = ret - uint64(len(k.tail()))
+			regs.Rax = noSys
+			regs.Rcx, regs.R11 = regs.Rip, regs.Eflags
+			return platform.Event{Kind: platform.Syscall}, true, true
+		}
+	}
+	if f.signo == kickSignal {
+		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
+	}
+	return ev, false, false
+}
+
+// siteEvent deals with threads that came to a site by another way than its start.
+func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, ok, done bool) {
+	pc := regs.Rip
+	if f.trapno == trapUD {
+		if n, is := c.space.siteAt(addr.Addr(pc - movLen)); is && kindOf(n) == movSite {
+			regs.OrigRax = regs.Rax
+			c.called(regs, pc+syscallLen)
+			return platform.Event{Kind: platform.Syscall}, true, true
+		}
+		if n, is := c.space.siteAt(addr.Addr(pc - syscallLen)); is && kindOf(n) != movSite {
+			// It goes on where the tail is now.
+			c.shown, c.hidden = pc, trampolineAddr+uint64(n)*trampolineSize+tailOffset
+			return ev, false, true
+		}
+	}
+	if f.trapno == trapAC {
+		// With alignment checks on, not even the jump can be made.
+		if n, is := c.space.siteAt(addr.Addr(pc)); is {
+			regs.OrigRax = regs.Rax
+			if kindOf(n) == movSite {
+				regs.OrigRax = uint64(c.space.binding(n).nr)
+			}
+			c.called(regs, pc+kindOf(n).before())
+			return platform.Event{Kind: platform.Syscall}, true, true
+		}
+	}
+	return ev, false, false
+}
