@@ -9,8 +9,6 @@ package cpu
 import (
 	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // Features of the extended state: bits of XCR0 and of XSTATE_BV.
@@ -117,19 +115,3 @@ func (x *XState) padding() []Part {
 	}
 	return gaps
 }
-
-// HasFSGSBase reports whether the host lets programs read and write the FS and GS bases
-// (AT_HWCAP2, HWCAP2_FSGSBASE).
-var HasFSGSBase = sync.OnceValue(func() bool {
-	const atHWCAP2, fsgsbase = 26, 1 << 1
-	auxv, err := unix.Auxv()
-	if err != nil {
-		return false
-	}
-	for _, a := range auxv {
-		if a[0] == atHWCAP2 {
-			return a[1]&fsgsbase != 0
-		}
-	}
-	return false
-})

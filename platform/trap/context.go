@@ -108,8 +108,8 @@ const (
 
 // How long who waits for the turn looks at it before he sleeps: some ten microseconds.
 const (
-	sentrySpins = 400
-	stubSpins   = 400
+	sentrySpins = 1500
+	stubSpins   = 1500
 
 	// patience is after what time without an event the sentry sees whether the process
 	// has died; stubborn is how long a guest may take to heed an interrupt.

@@ -42,7 +42,7 @@ import (
 	"ringfence/abi/addr"
 	"ringfence/platform"
 	"ringfence/platform/arch"
-	"ringfence/platform/cpu"
+	"ringfence/platform/hostcall"
 	"ringfence/platform/stub"
 )
 
@@ -63,7 +63,7 @@ var _ platform.Platform = (*Platform)(nil)
 // New starts the platform. It must follow the dropping of privileges (see package stub).
 // The error says so if the host lacks what it takes.
 func New() (*Platform, error) {
-	if !cpu.HasFSGSBase() {
+	if hostcall.Auxval(hostcall.AT_HWCAP2)&hostcall.HWCAP2_FSGSBASE == 0 {
 		return nil, errors.New("the host does not let programs set FS and GS (FSGSBASE)")
 	}
 	if arch.FPUSize() > fpuSize {

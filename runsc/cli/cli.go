@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -21,6 +22,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ringfence/runsc/state"
+	"ringfence/sentry/boot"
 )
 
 // version is what --version prints, in the form that container engines read.
@@ -95,7 +97,7 @@ the sandbox's kernel, not by the host's. Try:
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&g.root, "root", defaultRoot(), "directory for the state of containers")
-	f.StringVar(&g.platform, "platform", "ptrace", "how guest code runs: ptrace")
+	f.StringVar(&g.platform, "platform", boot.Platforms[1], "how guest code runs: "+strings.Join(boot.Platforms, " or "))
 	f.StringVar(&g.network, "network", "none", "what the sandbox can reach: none")
 	f.BoolVar(&g.debug, "debug", false, "log more")
 	f.StringVar(&g.debugLog, "debug-log", "", "`file` for the sandbox's own log (default: standard error with --debug or --strace)")
@@ -122,8 +124,8 @@ func defaultRoot() string {
 
 // setUp checks the global flags and opens the logs.
 func (g *globals) setUp() error {
-	if g.platform != "ptrace" {
-		return fmt.Errorf("--platform %q: must be ptrace", g.platform)
+	if !slices.Contains(boot.Platforms, g.platform) {
+		return fmt.Errorf("--platform %q: must be %s", g.platform, strings.Join(boot.Platforms, " or "))
 	}
 	if g.network != "none" {
 		return fmt.Errorf("--network %q: must be none", g.network)

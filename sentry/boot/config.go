@@ -13,7 +13,7 @@ import (
 // Config says what a sentry is to run. The CLI makes it; it crosses to the sentry
 // process as JSON. Descriptors are numbers in the sentry process.
 type Config struct {
-	Platform string // "ptrace"
+	Platform string // one of Platforms
 	Network  string // "none"
 
 	Hostname, Domainname string

@@ -15,6 +15,7 @@ import (
 	"ringfence/platform/clock"
 	"ringfence/platform/hostcall"
 	"ringfence/platform/ptrace"
+	"ringfence/platform/trap"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/dev"
 	"ringfence/sentry/fs/goferfs"
@@ -47,9 +48,14 @@ func (s *builder) FSContext() *vfs.FSContext { return s.fs }
 func (s *builder) Now() int64                { return s.k.Now() }
 func (s *builder) FileSizeLimit() uint64     { return math.MaxUint64 }
 
+// Platforms are the names of the platforms, the best first.
+var Platforms = []string{"trap", "ptrace"}
+
 // newPlatform starts a platform by its name.
 func newPlatform(name string) (platform.Platform, error) {
 	switch name {
+	case "trap":
+		return trap.New()
 	case "ptrace":
 		return ptrace.New()
 	}
