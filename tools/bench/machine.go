@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,8 +29,16 @@ type machine struct {
 
 // newMachine checks that what the options want is there, and builds what is needed.
 func newMachine(o *options) (_ *machine, err error) {
-	if err := programs(o); err != nil {
+	if err := requirements(o); err != nil {
 		return nil, err
+	}
+	if o.json != "" {
+		// What can't be written is told now, not when all is done.
+		f, err := os.OpenFile(o.json, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			return nil, fmt.Errorf("--json: %w", err)
+		}
+		f.Close()
 	}
 	m := &machine{rounds: o.rounds, progress: newProgress(os.Stderr)}
 	if o.platform != "" {
@@ -63,7 +72,15 @@ func newMachine(o *options) (_ *machine, err error) {
 		return nil, err
 	}
 	if _, err := exec.LookPath(m.runsc); err != nil {
-		return nil, fmt.Errorf("--runsc: %w", err)
+		var ee *exec.Error
+		var pe *fs.PathError
+		if errors.As(err, &ee) {
+			err = ee.Err
+		}
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("--runsc %q: %w", o.runsc, err)
 	}
 	return m, nil
 }
@@ -73,8 +90,11 @@ func (m *machine) close() {
 	os.RemoveAll(m.dir)
 }
 
-// programs reports the first program that is missing for what is to be measured.
-func programs(o *options) error {
+// requirements reports the first thing that is missing for what is to be measured.
+func requirements(o *options) error {
+	if len(o.selected("start")) > 0 && os.Geteuid() != 0 {
+		return errors.New("start: runc needs root")
+	}
 	for _, y := range yardsticks {
 		rows := o.selected(y.name)
 		if len(rows) == 0 {

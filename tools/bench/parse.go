@@ -31,12 +31,13 @@ func parseCalls(out string) (fs []figure, err error) {
 	return fs, nil
 }
 
-// parseWork reads the output of guest/work.sh: "NAME SECONDS EXIT-CODE".
+// parseWork reads the output of guest/work.sh: "NAME SECONDS EXIT-CODE", and why if the
+// code is not 0.
 func parseWork(out string) (fs []figure, err error) {
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
-		words := strings.Fields(line)
-		if len(words) != 3 {
+		words := strings.SplitN(line, " ", 4)
+		if len(words) < 3 {
 			return nil, fmt.Errorf("work said %q, which is no figure", line)
 		}
 		v, err := strconv.ParseFloat(words[1], 64)
@@ -47,6 +48,9 @@ func parseWork(out string) (fs []figure, err error) {
 		f := figure{name: words[0], value: v}
 		if code != 0 {
 			f.failed = fmt.Sprintf("exit code %d", code)
+			if len(words) > 3 {
+				f.failed += ": " + words[3]
+			}
 		}
 		fs = append(fs, f)
 	}

@@ -37,6 +37,7 @@ func TestParseWork(t *testing.T) {
 	}{
 		{name: "figures", out: "build 2.000001 0\ntree 0.4 0\n", want: []figure{{name: "build", value: 2.000001}, {name: "tree", value: 0.4}}},
 		{name: "a failure", out: "build 0.1 2\n", want: []figure{{name: "build", value: 0.1, failed: "exit code 2"}}},
+		{name: "a failure and its reason", out: "build 0.1 2 make: no rule\n", want: []figure{{name: "build", value: 0.1, failed: "exit code 2: make: no rule"}}},
 		{name: "no exit code", out: "build 0.1\n", bad: true},
 		{name: "an exit code that is none", out: "build 0.1 x\n", bad: true},
 		{name: "no number", out: "build x 0\n", bad: true},

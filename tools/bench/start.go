@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -58,7 +57,7 @@ func runStart(ctx context.Context, m *machine, rows []row) ([]*result, error) {
 			}
 		}
 		if err := failed["runc"]; err != nil {
-			return nil, fmt.Errorf("%w (it needs root)", err)
+			return nil, err
 		}
 		var runc, runsc []figure
 		for _, r := range rows {

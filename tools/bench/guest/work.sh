@@ -4,8 +4,8 @@
 #	work.sh DIR PORT NAME...
 #
 # runs the jobs that are named, in an empty directory of its own below DIR each, and prints
-# "NAME SECONDS EXIT-CODE" for each. Port PORT of the loopback must be free. What a
-# job said stays in DIR/NAME.log; the last line of a job that failed goes to standard error.
+# "NAME SECONDS EXIT-CODE" for each, and after the code of a job that failed the last line that it
+# said. Port PORT of the loopback must be free.
 #
 # The program that reads this output is tools/bench; the names are in its table.
 set -u
@@ -154,9 +154,8 @@ for job; do
 	) >"$dir/$job.log" 2>&1
 	code=$?
 	took=$(($(now) - start))
-	printf '%s %d.%06d %d\n' "$job" $((took / 1000000)) $((took % 1000000)) "$code"
-	if [ "$code" != 0 ]; then
-		echo "$job: $(tail -n 1 "$dir/$job.log")" >&2
-	fi
+	why=
+	if [ "$code" != 0 ]; then why=" $(grep . "$dir/$job.log" | tail -n 1)"; fi
+	printf '%s %d.%06d %d%s\n' "$job" $((took / 1000000)) $((took % 1000000)) "$code" "$why"
 	rm -rf "${dir:?}/$job"
 done
