@@ -187,7 +187,7 @@ func (m *machine) command(ctx context.Context, argv ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(ctx, program, argv[1:]...)
 	cmd.Dir = "/"
-	cmd.Env = []string{"PATH=" + searchPath, "HOME=" + m.dir, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1"}
+	cmd.Env = []string{"PATH=" + searchPath, "HOME=" + m.dir, "TMPDIR=" + m.dir, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
