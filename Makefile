@@ -5,7 +5,7 @@ BIN     := bin
 RUNSC   := $(BIN)/runsc
 PROGRAM ?= /bin/sh -c 'echo "Hello from $$(uname -srm), pid $$$$ of $$(ls -d /proc/[0-9]* | wc -l)"; head -1 /etc/os-release'
 
-.PHONY: help all build run test vet race fuzz accept clean deps-run deps-test
+.PHONY: help all build run test vet race fuzz accept bench clean deps-run deps-test deps-bench
 
 help: ## what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ fuzz: ## each fuzz target for FUZZTIME (default 30s)
 sysfuzz: build ## random system calls from inside a sandbox: make sysfuzz CALLS=1000000
 	$(GO) run ./tools/sysfuzz --runsc $(RUNSC) --calls $(or $(CALLS),100000) $(if $(SEED),--seed $(SEED))
 
+bench: deps-bench build ## what the sandbox costs, against the host: make bench BENCH='--only calls --rounds 3'
+	$(GO) run ./tools/bench --runsc $(RUNSC) $(BENCH)
+
 clean:
 	rm -rf $(BIN)
 
@@ -50,3 +53,6 @@ deps-run:
 
 deps-test:
 	@tools/install.sh test
+
+deps-bench:
+	@tools/install.sh bench

@@ -1,17 +1,20 @@
 #!/bin/sh
-# Installs the Debian packages that "make run" or "make test" need, if they are missing.
-# Usage: install.sh run|test
+# Installs the Debian packages that "make run", "make test" or "make bench" need, if they are missing.
+# Usage: install.sh run|test|bench
 set -eu
 
 run="ca-certificates"
 test="$run bash bc binutils bzip2 coreutils diffutils file findutils gawk gcc gdb git grep gzip
       default-jre-headless libc6-dev luajit make nodejs patch perl procps psmisc python3 redis-server redis-tools
       sed sqlite3 strace tar time util-linux xxd xz-utils zip unzip"
+bench="$run bash binutils coreutils findutils gcc git grep libc6-dev make python3 redis-server redis-tools runc
+       sqlite3 tar xz-utils"
 
 case "${1:-}" in
 run) want=$run ;;
 test) want=$test ;;
-*) echo "usage: $0 run|test" >&2; exit 2 ;;
+bench) want=$bench ;;
+*) echo "usage: $0 run|test|bench" >&2; exit 2 ;;
 esac
 
 missing=
