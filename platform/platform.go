@@ -68,6 +68,25 @@ type AddressSpace interface {
 	Release()
 }
 
+// Patcher is implemented by an AddressSpace whose platform can replace SYSCALL instructions
+// by code that costs less. The owner of the address space decides which, and maps a
+// changed copy of the page that holds one. Safe for concurrent use.
+type Patcher interface {
+	// Patch changes page, a copy of the guest's page at start, so that the SYSCALL
+	// instruction that ends at end costs less. It was executed for call nr a moment ago.
+	// It reports whether it could; else page is as it was. From then on the copy, or a
+	// later one, may be mapped for execution at start, until Unpatch.
+	Patch(page []byte, start, end addr.Addr, nr uint64) bool
+
+	// Unpatch says that no patched copies of the pages in r will be mapped any more. A guest
+	// thread may still be on its way through one.
+	Unpatch(r addr.Range)
+
+	// Inherit makes the patches of another address space those of this one, which has none:
+	// the copies may be mapped here at the same places, as after fork(2).
+	Inherit(from AddressSpace)
+}
+
 // Context is the execution state of one guest thread.
 //
 // A context is owned by one goroutine, except for Interrupt. The ptrace platform

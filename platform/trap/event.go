@@ -62,7 +62,7 @@ func (c *context) called(regs *arch.Registers, pc uint64) {
 func (c *context) show(pc uint64) uint64 {
 	c.shown, c.hidden = pc, pc
 	if n, off, ok := trampoline(pc); ok && off == tailOffset && kindOf(n) != movSite {
-		c.shown = c.space.binding(n).ret - uint64(len(kindOf(n).tail()))
+		c.shown = c.thread.proc.returnOf(n) - uint64(len(kindOf(n).tail()))
 	}
 	return c.shown
 }

@@ -152,3 +152,13 @@ func (p *process) bind(n int, to binding) {
 	binary.LittleEndian.PutUint64(b[siteReturns+8*n:], to.ret)
 	binary.LittleEndian.PutUint32(b[siteNumbers+4*n:], to.nr)
 }
+
+// returnOf returns the address behind site n, and numberOf the call of a movSite. Guests
+// can't write the table.
+func (p *process) returnOf(n int) uint64 {
+	return binary.LittleEndian.Uint64(p.platform.arena.bytes(p.table)[siteReturns+8*n:])
+}
+
+func (p *process) numberOf(n int) uint64 {
+	return uint64(binary.LittleEndian.Uint32(p.platform.arena.bytes(p.table)[siteNumbers+4*n:]))
+}

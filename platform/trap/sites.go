@@ -1,10 +1,6 @@
 package trap
 
-import (
-	"encoding/binary"
-
-	"ringfence/abi/addr"
-)
+import "encoding/binary"
 
 // A site is a SYSCALL instruction that was replaced by a jump to its trampoline. Each
 // site of a process has a number. With it come
@@ -70,7 +66,6 @@ func (k siteKind) tail() []byte {
 }
 
 const (
-	jumpLen    = 7
 	syscallLen = 2
 	movLen     = 5
 
@@ -133,38 +128,4 @@ func trampoline(pc uint64) (n int, off uint64, ok bool) {
 		return int(d / trampolineSize), d % trampolineSize, true
 	}
 	return 0, 0, false
-}
-
-// sites are the sites of an address space. Guarded by addressSpace.mu.
-type sites struct {
-	byAddr map[addr.Addr]int // where each begins
-	bound  map[int]binding   // by number
-}
-
-// binding is what a process's table says of a site.
-type binding struct {
-	ret uint64 // the address behind it
-	nr  uint32 // the call of a movSite
-}
-
-// bindAll fills the table of a process.
-func (s *sites) bindAll(p *process) {
-	for n, b := range s.bound {
-		p.bind(n, b)
-	}
-}
-
-// siteAt returns the number of the site that begins at a.
-func (s *addressSpace) siteAt(a addr.Addr) (n int, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n, ok = s.sites.byAddr[a]
-	return n, ok
-}
-
-// binding returns what is known of site n.
-func (s *addressSpace) binding(n int) binding {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.sites.bound[n]
 }

@@ -43,7 +43,7 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 		regs.Rax = nr
 		regs.Rip = ret - syscallLen
 		if n, _, ok := trampoline(ret); ok {
-			regs.Rip = c.space.binding(n).ret - kindOf(n).len()
+			regs.Rip = c.thread.proc.returnOf(n) - kindOf(n).len()
 		}
 		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
 	}
@@ -54,7 +54,7 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 
 // inTrampoline is untangle for a thread in the trampoline of site n.
 func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64) (ev platform.Event, ok, done bool) {
-	k, ret := kindOf(n), c.space.binding(n).ret
+	k, ret := kindOf(n), c.thread.proc.returnOf(n)
 	switch {
 	case k != movSite && off == tailOffset:
 		regs.Rip = c.show(trampolineAddr + uint64(n)*trampolineSize + tailOffset)
@@ -66,7 +66,7 @@ func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64
 			// Single steps go from instruction to instruction of the guest.
 			regs.OrigRax = regs.Rax
 			if k == movSite {
-				regs.OrigRax = uint64(c.space.binding(n).nr)
+				regs.OrigRax = c.thread.proc.numberOf(n)
 			}
 			regs.Rip = ret - uint64(len(k.tail()))
 			regs.Rax = noSys
@@ -100,7 +100,7 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 		if n, is := c.space.siteAt(addr.Addr(pc)); is {
 			regs.OrigRax = regs.Rax
 			if kindOf(n) == movSite {
-				regs.OrigRax = uint64(c.space.binding(n).nr)
+				regs.OrigRax = c.thread.proc.numberOf(n)
 			}
 			c.called(regs, pc+kindOf(n).before())
 			return platform.Event{Kind: platform.Syscall}, true, true

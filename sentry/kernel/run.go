@@ -51,6 +51,9 @@ func (t *Task) run() {
 		switch ev.Kind {
 		case platform.Syscall:
 			t.inSyscall = true
+			if ev.Trapped {
+				t.mm.Patch(t.regs.PC(), t.regs.SyscallNo())
+			}
 			t.doSyscall()
 		case platform.Fault:
 			t.regs.OrigRax = ^uint64(0)

@@ -348,7 +348,11 @@ func (m *MM) mapHost(e ptEntry, page uint64, populate bool) error {
 
 // tellHost makes the platform map e.
 func (m *MM) tellHost(e ptEntry, prot platform.Prot, populate bool) error {
-	return m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, populate || e.Len() <= populateMax)
+	err := m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, populate || e.Len() <= populateMax)
+	if err == nil {
+		err = m.mapPatches(e, prot)
+	}
+	return err
 }
 
 func rangeOfPte(e ptEntry) addr.Range {

@@ -18,6 +18,7 @@ func (m *MM) Fork() (*MM, error) {
 	}
 	c := &MM{platform: m.platform, mf: m.mf, as: as, user: m.user, id: epochs.Add(1), copyWindow: m.copyWindow}
 	c.users.Store(1)
+	c.patches.by, _ = as.(platform.Patcher)
 
 	m.pinMu.Lock()
 	m.mapMu.Lock()
@@ -87,6 +88,7 @@ func (m *MM) forkLocked(c *MM) error {
 	m.protectForFork()
 	m.exclEpoch = epochs.Add(1)
 	c.ptes = m.ptes.Clone()
+	c.patches.inherit(m)
 	c.rss = m.rss
 	for _, v := range special {
 		if v.V.flags&(FlagDontFork|FlagWipeOnFork) != 0 {

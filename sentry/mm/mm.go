@@ -52,6 +52,7 @@ type MM struct {
 	hostEpoch uint64        // guarded by pageMu: see pte.hostEpoch
 	rss       rss           // guarded by pageMu
 	pending   []run         // guarded by pageMu: frames to drop once the platform forgot them
+	patches   patches       // guarded by pageMu
 	broken    bool          // guarded by pageMu: the platform failed to unmap; frames stay
 	dead      bool          // guarded by pageMu: the last user has gone
 
@@ -72,6 +73,7 @@ func New(p platform.Platform, mf *memfile.File) (*MM, error) {
 	}
 	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), id: epochs.Add(1), copyWindow: copyWindow}
 	m.users.Store(1)
+	m.patches.by, _ = as.(platform.Patcher)
 	m.exclEpoch, m.hostEpoch = epochs.Add(1), epochs.Add(1)
 	m.limits = Limits{linux.RLIM_INFINITY, linux.RLIM_INFINITY, 8 << 20, linux.RLIM_INFINITY}
 	m.layout = NewLayout(m.user, 0, false, m.limits.Stack)
@@ -128,6 +130,7 @@ func (m *MM) DecUsers() {
 		return true
 	})
 	m.ptes.Clear()
+	m.dropPatches(0, maxAddr)
 	m.drainLocked()
 	m.pageMu.Unlock()
 	m.vmas.Ascend(0, maxAddr, func(v vmEntry) bool {

@@ -92,6 +92,7 @@ func (m *MM) insertPte(e ptEntry) {
 
 // replacePte puts e in the place of what is there, whose references the caller drops.
 func (m *MM) replacePte(e ptEntry) {
+	m.dropPatches(e.Start, e.End)
 	var buf [4]ptEntry
 	for _, old := range m.ptes.Cut(e.Start, e.End, buf[:0]) {
 		m.count(&old.V, -old.Len())
@@ -107,6 +108,7 @@ func (m *MM) cutPtes(start, end uint64) {
 	if len(gone) == 0 {
 		return
 	}
+	m.dropPatches(start, end)
 	mapped := addr.Range{Start: maxAddr}
 	for i := range gone {
 		e := &gone[i]

@@ -155,6 +155,7 @@ func (m *MM) moveLocked(v vmEntry, old, oldLen, to, newLen uint64, dontUnmap boo
 
 	m.pageMu.Lock()
 	var buf [8]ptEntry
+	m.dropPatches(old, old+oldLen)
 	pages := m.ptes.Cut(old, old+min(oldLen, newLen), buf[:0])
 	for i := range pages {
 		if m.hostProt(&pages[i].V) != 0 {

@@ -1,0 +1,127 @@
+package trap
+
+import (
+	"bytes"
+	"encoding/binary"
+	"maps"
+
+	"ringfence/abi/addr"
+	"ringfence/platform"
+)
+
+var _ platform.Patcher = (*addressSpace)(nil)
+
+// sites are the sites of an address space. Guarded by addressSpace.mu.
+type sites struct {
+	byAddr map[addr.Addr]int // where each begins
+	bound  map[int]binding   // by number
+}
+
+// binding is what a process's table says of a site.
+type binding struct {
+	ret uint64 // the address behind it
+	nr  uint32 // the call of a movSite
+}
+
+// Patch implements platform.Patcher.
+func (s *addressSpace) Patch(page []byte, start, end addr.Addr, nr uint64) bool {
+	k, ok := recognize(page, int(end-start), nr)
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok := s.sites.add(k, end, nr)
+	if !ok {
+		return false
+	}
+	if s.proc != nil {
+		s.proc.bind(n, s.sites.bound[n])
+	}
+	at := page[uint64(end-start)-k.before():]
+	copy(at, []byte{0xff, 0x24, 0x65})
+	binary.LittleEndian.PutUint32(at[3:], jumpWord(n))
+	return true
+}
+
+// recognize tells what kind of site the SYSCALL that ends at end in page can become. That
+// it was executed, for call nr, says where the instruction begins and what follows it, not
+// what is before it.
+func recognize(page []byte, end int, nr uint64) (siteKind, bool) {
+	if end < syscallLen || page[end-2] != 0x0f || page[end-1] != 0x05 {
+		return 0, false
+	}
+	for k := cmp95Site; k < numSiteKinds; k++ {
+		if bytes.HasPrefix(page[end:], k.tail()) {
+			return k, true
+		}
+	}
+	// Before it must be a MOV to EAX, not the end of another instruction: an opcode or a
+	// prefix that makes it one may stand before the B8.
+	start := end - movLen - syscallLen
+	if start < 1 || page[start] != 0xb8 || uint64(binary.LittleEndian.Uint32(page[start+1:])) != nr {
+		return 0, false
+	}
+	switch b := page[start-1]; {
+	case b >= 0x40 && b <= 0x4f, // REX
+		b == 0x0f, b == 0x66, b == 0x67, // another opcode, another size
+		b >= 0x88 && b <= 0x8f, b == 0x63, b == 0x69, b == 0xc7, b == 0x81: // B8 could be its ModRM byte
+		return 0, false
+	}
+	return movSite, true
+}
+
+// add gives the SYSCALL that ends at end a number.
+func (s *sites) add(k siteKind, end addr.Addr, nr uint64) (n int, ok bool) {
+	start := uint64(end) - k.before()
+	for n = siteRanges[k]; n < siteRanges[k+1]; n++ {
+		if _, used := s.bound[n]; used {
+			continue
+		}
+		if s.bound == nil {
+			s.byAddr, s.bound = map[addr.Addr]int{}, map[int]binding{}
+		}
+		s.byAddr[addr.Addr(start)] = n
+		s.bound[n] = binding{start + k.len(), uint32(nr)}
+		return n, true
+	}
+	return 0, false
+}
+
+// Unpatch implements platform.Patcher. The numbers are not given to others: somebody may
+// be in a trampoline.
+func (s *addressSpace) Unpatch(r addr.Range) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for a := range s.sites.byAddr {
+		if r.Contains(a) {
+			delete(s.sites.byAddr, a)
+		}
+	}
+}
+
+// Inherit implements platform.Patcher.
+func (s *addressSpace) Inherit(from platform.AddressSpace) {
+	f := from.(*addressSpace)
+	f.mu.Lock()
+	byAddr, bound := maps.Clone(f.sites.byAddr), maps.Clone(f.sites.bound)
+	f.mu.Unlock()
+	s.mu.Lock()
+	s.sites = sites{byAddr, bound}
+	s.mu.Unlock()
+}
+
+// bindAll fills the table of a process.
+func (s *sites) bindAll(p *process) {
+	for n, b := range s.bound {
+		p.bind(n, b)
+	}
+}
+
+// siteAt returns the number of the site that begins at a.
+func (s *addressSpace) siteAt(a addr.Addr) (n int, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, ok = s.sites.byAddr[a]
+	return n, ok
+}
