@@ -12,6 +12,7 @@ package platform
 import (
 	"ringfence/abi/addr"
 	"ringfence/platform/arch"
+	"ringfence/platform/clock"
 	"ringfence/platform/hostcall"
 )
 
@@ -115,6 +116,33 @@ type Context interface {
 
 	// Release ends the guest thread.
 	Release()
+}
+
+// Answerer is implemented by a Context that can answer some system calls without
+// returning from Switch.
+type Answerer interface {
+	// SetAnswers says what to answer. It holds when SetAnswers returns, except for a
+	// call that is being answered. Safe to call from any goroutine, also after Release.
+	SetAnswers(Answers)
+}
+
+// Answers are the results of calls that a guest thread may as well know. None of them tells it
+// of anybody else.
+type Answers struct {
+	// On allows the platform to answer: getpid, gettid, getppid, getuid, geteuid,
+	// getgid and getegid as follows, sched_yield, and clock_gettime by the
+	// parameters that a ClockReader was given.
+	On bool
+
+	PID, TID, PPID       int32
+	UID, EUID, GID, EGID uint32
+}
+
+// ClockReader is implemented by a Platform that can tell the time to guests.
+type ClockReader interface {
+	// SetClock says how the clocks go from now on. Params that are not usable, as at the
+	// beginning, mean that nobody knows.
+	SetClock(clock.Params)
 }
 
 // EventKind says why Switch returned.

@@ -75,6 +75,12 @@ func areaOf(b []byte) *area {
 	return (*area)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 
+// clockPageOf returns the clock page that b is.
+func clockPageOf(b []byte) *clockPage {
+	_ = b[:4096]
+	return (*clockPage)(unsafe.Pointer(unsafe.SliceData(b)))
+}
+
 // stubCode is copied to stub processes, see stub_amd64.s.
 func codeAt() uintptr
 

@@ -37,8 +37,9 @@ type context struct {
 
 	// mu guards thread against Interrupt and SetAnswers. The owner changes it with mu held,
 	// and reads it without.
-	mu     sync.Mutex
-	thread *thread
+	mu      sync.Mutex
+	thread  *thread
+	answers platform.Answers // guarded by mu
 }
 
 // Switch implements platform.Context.
@@ -192,6 +193,9 @@ func (c *context) move(s *addressSpace) error {
 func (c *context) setThread(t *thread, s *addressSpace) {
 	c.mu.Lock()
 	c.thread = t
+	if t != nil {
+		t.area.setAnswers(&c.answers)
+	}
 	c.mu.Unlock()
 	c.space = s
 	c.shown, c.hidden = 0, 0

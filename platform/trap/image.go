@@ -12,6 +12,8 @@ import (
 // image is what all stub processes map alike: code, trampolines, and the table of jumps.
 type image struct {
 	file  hostcall.FD
+	page  []byte           // the page of the clocks
+	clock *clockPage       // in it
 	marks [numMarks]uint64 // addresses in stub processes
 }
 
@@ -19,7 +21,8 @@ type image struct {
 const (
 	imageTrampolines = codeSize
 	imageJumps       = imageTrampolines + maxSites*trampolineSize
-	imageSize        = imageJumps + tableSize
+	imageClock       = imageJumps + tableSize
+	imageSize        = imageClock + addr.PageSize
 )
 
 func newImage() (*image, error) {
@@ -34,15 +37,19 @@ func newImage() (*image, error) {
 	copy(b, code)
 	i := &image{marks: codeMarks(code)}
 	copy(b[filterOffset:codeSize], guestFilter(uint32(i.marks[postedEnd]-codeAddr)))
-	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:])
+	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:imageClock])
 	var err error
 	if i.file, err = hostcall.MemfdCreate("ringfence-stub", hostcall.MFD_CLOEXEC); err != nil {
 		return nil, err
 	}
-	if _, err := hostcall.Pwrite(i.file, b, 0); err != nil {
+	if _, err = hostcall.Pwrite(i.file, b, 0); err == nil {
+		i.page, err = hostcall.MapFile(i.file, imageClock, addr.PageSize, hostcall.PROT_READ|hostcall.PROT_WRITE)
+	}
+	if err != nil {
 		hostcall.Close(i.file)
 		return nil, err
 	}
+	i.clock = clockPageOf(i.page)
 	return i, nil
 }
 
@@ -76,10 +83,14 @@ func (i *image) regions() []stub.Region {
 		region(codeAddr, codeSize, 0, rx),
 		region(trampolineAddr, maxSites*trampolineSize, imageTrampolines, rx),
 		region(jumpTable, tableSize, imageJumps, hostcall.PROT_READ),
+		region(clockAddr, addr.PageSize, imageClock, hostcall.PROT_READ),
 	}
 }
 
-func (i *image) close() { hostcall.Close(i.file) }
+func (i *image) close() {
+	hostcall.UnmapFile(i.page)
+	hostcall.Close(i.file)
+}
 
 // in reports whether an address lies between two marks.
 func (i *image) in(pc uint64, from, to mark) bool { return pc >= i.marks[from] && pc < i.marks[to] }

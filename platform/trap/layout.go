@@ -12,6 +12,9 @@ const (
 	trampolineAddr = stub.ImageStart + 0x10000
 	trampolineSize = 32 // of one
 
+	// clockAddr is the page of the clocks.
+	clockAddr = stub.ImageStart + 0x30000
+
 	// areaAddr is the first area; areas are aligned to their size.
 	areaAddr   = stub.ImageStart + 0xf0000
 	areaSize   = 0x8000
@@ -60,6 +63,9 @@ const (
 	// From answered on AX holds the answer to the call; to the end of the answers.
 	answered
 	answeredEnd
+	// From clockSaved to clockRestored DX, BX and R8 are in the area.
+	clockSaved
+	clockRestored
 	posted
 	postedEnd
 	numMarks

@@ -79,6 +79,16 @@
 #define TURN_SENTRY   0
 #define TURN_GUEST    1
 
+// The clock page: type clockPage.
+#define CLOCK_PAGE     $0x7ffff0040000
+#define CLOCK_SEQ      0
+#define CLOCK_USABLE   4
+#define CLOCK_BASE_TSC 8
+#define CLOCK_BASE_NS  16
+#define CLOCK_MULT     24
+#define CLOCK_REAL_NS  32
+#define CLOCK_BOOT_NS  40
+
 #define EVENT_SIGNAL      1
 #define EVENT_CALL        2
 #define EVENT_INTERRUPTED 3
@@ -248,12 +258,69 @@ answered:
 	MARK(9) // answeredEnd
 
 special:
-	CMPL CX, $KIND_YIELD
-	JNE  full
+	CMPL CX, $KIND_CLOCK
+	JEQ  clock
 	MOVL $SYS_sched_yield, AX
 	SYSCALL
 	XORL CX, CX
 	JMP  answered
+
+	// clock_gettime, by the parameters in the clock page (type clockPage). DX, BX and R8 are
+	// in the area meanwhile. The stores may fault.
+clock:
+	CMPL DI, $7
+	JHI  full
+	MOVL $0x83, CX                  // CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME
+	BTL  DI, CX
+	JCC  full
+	MOVQ DX, REG_DX(GS)
+	MOVQ BX, REG_BX(GS)
+	MOVQ R8, REG_R8(GS)
+	MARK(10) // clockSaved
+	MOVQ CLOCK_PAGE, BX
+read:
+	MOVL CLOCK_SEQ(BX), R8
+	TESTL $1, R8
+	JNZ  read
+	CMPL CLOCK_USABLE(BX), $0
+	JEQ  unknown
+	LFENCE
+	RDTSC
+	SHLQ $32, DX
+	ORQ  DX, AX
+	SUBQ CLOCK_BASE_TSC(BX), AX
+	JCC  later
+	XORL AX, AX
+later:
+	MULQ CLOCK_MULT(BX)
+	SHRQ $32, DX, AX
+	ADDQ CLOCK_BASE_NS(BX), AX
+	CMPL DI, $1
+	JEQ  told
+	MOVQ CLOCK_REAL_NS(BX), CX
+	CMPL DI, $7
+	JNE  offset
+	MOVQ CLOCK_BOOT_NS(BX), CX
+offset:
+	ADDQ CX, AX
+told:
+	CMPL CLOCK_SEQ(BX), R8
+	JNE  read
+	XORL DX, DX
+	MOVL $1000000000, CX
+	DIVQ CX
+	MOVQ AX, (SI)
+	MOVQ DX, 8(SI)
+	MOVQ REG_DX(GS), DX
+	MOVQ REG_BX(GS), BX
+	MOVQ REG_R8(GS), R8
+	MARK(11) // clockRestored
+	XORL CX, CX
+	JMP  answered
+unknown:
+	MOVQ REG_ORIG_AX(GS), AX
+	MOVQ REG_BX(GS), BX
+	JMP  full
 
 full:
 	MOVQ R15, REG_R15(GS)
@@ -274,7 +341,7 @@ full:
 	XORL CX, CX
 	XCHGL CX, TURN(GS)
 
-	MARK(10) // posted
+	MARK(12) // posted
 posted:
 	CMPL SENTRY_ASLEEP(GS), $0
 	JEQ  wait
@@ -374,7 +441,7 @@ saved:
 	XORL AX, AX
 	XCHGL AX, TURN(GS)
 	JMP  posted
-	MARK(11) // postedEnd
+	MARK(13) // postedEnd
 	END
 
 // func codeAt() uintptr

@@ -35,6 +35,9 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 	if pc >= code.marks[callSaved] {
 		nr, ret = saved.OrigRax, saved.Rip
 	}
+	if code.in(pc, clockSaved, clockRestored) {
+		regs.Rdx, regs.Rbx, regs.R8 = saved.Rdx, saved.Rbx, saved.R8
+	}
 	switch {
 	case code.in(pc, answered, answeredEnd):
 		regs.Rip = c.show(ret)

@@ -127,6 +127,7 @@ func (s *builder) makeKernel() error {
 		s.k.UTSNS.SetDomainname(cfg.Domainname)
 	}
 	s.cred = creds.NewRoot(s.k.UserNS)
+	vdso.Platform, _ = p.(platform.ClockReader)
 	go vdso.Follow(clock.New(), nil)
 
 	s.pts = &devpts.FS{Kernel: s.k}

@@ -285,7 +285,11 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	for _, f := range t.files.removeCloexec() {
 		t.closed(f)
 	}
-	ctx := k.Platform.NewContext()
+	ctx := t.ctx
+	if cr.secure {
+		// Nothing that the old program can still do reaches the new one.
+		ctx = k.Platform.NewContext()
+	}
 
 	t.leaveMM()
 	old := t.mm
@@ -304,7 +308,11 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	}
 	tg.handlers.flush(false)
 	tg.sigMu.Unlock()
-	oldCtx.Release()
+	if oldCtx != ctx {
+		oldCtx.Release()
+	}
+	ctx.SetFPU(arch.NewFPUState())
+	t.answersStale.Store(true)
 	old.DecUsers()
 	t.vforkDone()
 

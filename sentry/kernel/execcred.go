@@ -141,6 +141,7 @@ func (t *Task) setCreds(c *creds.Credentials) {
 		t.user, t.userID = u, c.RUID
 	}
 	t.cred.Store(c)
+	t.answersStale.Store(true)
 }
 
 // SetCreds replaces the task's credentials (setuid(2) and the like). Where ids or

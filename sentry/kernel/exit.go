@@ -280,6 +280,7 @@ func (t *Task) forgetChildrenLocked() {
 			c.parent = reaper
 		}
 		for _, x := range c.threads {
+			x.spoilAnswers()
 			if sig := linux.Signal(x.parentDeath.Load()); sig != 0 {
 				info := linux.SignalInfo{Signo: int32(sig), Code: linux.SI_USER}
 				info.SetPID(t.pid.Load().In(c.pid.ns))

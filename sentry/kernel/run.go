@@ -38,6 +38,7 @@ func (t *Task) run() {
 			continue
 		}
 		t.stepping()
+		t.offerAnswers()
 		t.cpu.enter(t, phaseUser)
 		ev, err := t.ctx.Switch(t.mm.AddressSpace(), &t.regs)
 		t.cpu.enter(t, phaseSystem)

@@ -32,6 +32,7 @@ type Task struct {
 	fault     lastFault
 	clearTID  addr.Addr // set_tid_address(2)
 	setTID    addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
+	answering bool      // the platform answers some calls by itself
 	altStack  linux.SignalStack
 	// savedMask is what SetTempMask replaced, if maskSaved.
 	savedMask linux.SignalSet
@@ -42,6 +43,9 @@ type Task struct {
 	blocked   atomic.Bool // asleep in Block
 	inGuest   atomic.Bool // in Switch, or about to be
 	cpu       cpuTime
+
+	// answersStale says that the platform may not know the right answers: see answers.go.
+	answersStale atomic.Bool
 
 	// pending says that something waits on the way to the guest: a signal, a
 	// stop, a kill. Written under ThreadGroup.sigMu, read anywhere.

@@ -49,6 +49,9 @@ type VDSO struct {
 	size uint64
 	page []byte // the parameters, in the sentry's mapping
 
+	// Platform is told what is published, if it is not nil. Set before Follow.
+	Platform platform.ClockReader
+
 	mu  sync.Mutex
 	cur clock.Params // as published; guarded by mu
 }
@@ -99,6 +102,9 @@ func (v *VDSO) Publish(p clock.Params) {
 	atomic.StoreUint32(hostcall.Word32(v.page, vvarUsable), usable)
 	atomic.AddUint32(seq, 1)
 	v.cur = p
+	if v.Platform != nil {
+		v.Platform.SetClock(p)
+	}
 }
 
 // Follow publishes what c measures until stop is closed. It returns at once if the
