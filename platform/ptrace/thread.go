@@ -28,7 +28,7 @@ type thread struct {
 
 // startThread makes a thread in s.
 func startThread(s *addressSpace) (*thread, error) {
-	tid, err := s.proc.StartThread(stub.ParkPC, 0)
+	tid, err := s.proc.StartThread(stub.ThreadOrder(stub.ParkPC, 0))
 	if err != nil {
 		return nil, err
 	}

@@ -165,12 +165,18 @@ func mapScratch() Order {
 		hostcall.MAP_PRIVATE | hostcall.MAP_ANONYMOUS | hostcall.MAP_NORESERVE | hostcall.MAP_FIXED, ^uint64(0)}}
 }
 
-// Get returns a process in which no guest page is mapped. It goes back by Put.
+// Get returns a process in which no guest page is mapped. It goes back by Put or Discard.
 func (f *Factory) Get() (*Process, error) {
 	if p := f.takeIdle(); p != nil {
 		return p, nil
 	}
-	p, err := f.fork()
+	return f.Start()
+}
+
+// Start makes a process that carries out orders first of all, and does not wait until it has: see
+// Process.Started. It goes back by Put or Discard.
+func (f *Factory) Start(orders ...Order) (*Process, error) {
+	p, err := f.fork(orders...)
 	if err != nil {
 		return nil, err
 	}
@@ -194,10 +200,15 @@ func (f *Factory) takeIdle() *Process {
 }
 
 // fork has the template make a process.
-func (f *Factory) fork() (*Process, error) {
+func (f *Factory) fork(orders ...Order) (*Process, error) {
 	p, err := newProcess()
 	if err != nil {
 		return nil, err
+	}
+	if len(orders) > 0 {
+		p.mu.Lock()
+		p.first = p.writeLocked(orders)
+		p.mu.Unlock()
 	}
 	p.pid, err = f.template.do(Order{nr: sysClone, args: [6]uint64{processFlags, 0, 0, 0, 0, fd(p.result)}, then: thenProcess})
 	if err != nil {

@@ -18,10 +18,9 @@ type Image struct {
 	// Scratch asks for the scratch pages.
 	Scratch bool
 
-	// Allowed are host calls that the filter lets through besides those of mappers. A
-	// guest thread may install a filter of its own on top.
-	Allowed []uint32
-	// Trap says that a call which is not allowed raises SIGSYS. Else it ends the process.
+	// Rules are the host calls that the filter lets through, besides those of mappers.
+	Rules []Rule
+	// Trap says that a call which is not let through raises SIGSYS. Else it ends the process.
 	Trap bool
 }
 

@@ -34,7 +34,8 @@ func UnmapOrder(r addr.Range) Order {
 	return Order{nr: sysMunmap, args: [6]uint64{uint64(r.Start), r.Len()}}
 }
 
-// threadOrder makes a guest thread, which goes to pc with arg in R9.
-func threadOrder(pc, arg uint64) Order {
+// ThreadOrder makes a guest thread, which gives up its descriptors and goes to pc with arg
+// in R9, all signals blocked.
+func ThreadOrder(pc, arg uint64) Order {
 	return Order{nr: sysClone, args: [6]uint64{threadFlags, 0, 0, 0, pc, arg}, then: thenThread}
 }

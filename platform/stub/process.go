@@ -29,6 +29,7 @@ type Process struct {
 	// works, which is as long as a host call of ours would take.
 	mu      sync.Mutex
 	dead    bool
+	first   uint32             // number of the batch that it was started with, until it is awaited
 	cpu     int                // CPU that the mapper is confined to, or -1
 	threads map[int32]struct{} // guest threads that nobody has waited for yet
 }
@@ -90,13 +91,12 @@ func (p *Process) Do(orders ...Order) error {
 	return err
 }
 
-// StartThread makes a guest thread and returns its host thread id. It gives up its
-// descriptors and goes to pc with arg in R9, all signals blocked. Whoever traces it and
-// has waited for its end calls ThreadGone.
-func (p *Process) StartThread(pc, arg uint64) (int32, error) {
+// StartThread carries out orders, of which the last is a ThreadOrder, and returns the host thread
+// id. Whoever traces it and has waited for its end calls ThreadGone.
+func (p *Process) StartThread(orders ...Order) (int32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	tid, err := p.doLocked(threadOrder(pc, arg))
+	tid, err := p.doLocked(orders...)
 	if err != nil {
 		return 0, err
 	}
@@ -127,6 +127,19 @@ func (p *Process) doLocked(orders ...Order) (int32, error) {
 	if len(orders) > maxOrders {
 		panic("stub: batch too long")
 	}
+	if p.first != 0 {
+		if _, err := p.startedLocked(); err != nil {
+			return 0, err
+		}
+	}
+	p.comeNearLocked()
+	seq := p.writeLocked(orders)
+	hostcall.FutexWake(p.seq, 1)
+	return p.resultLocked(seq)
+}
+
+// writeLocked stores a batch for the mapper to find and returns its number. p.mu is held.
+func (p *Process) writeLocked(orders []Order) uint32 {
 	le := binary.LittleEndian
 	at := p.control[ctlOrders:]
 	for _, o := range orders {
@@ -138,9 +151,11 @@ func (p *Process) doLocked(orders ...Order) (int32, error) {
 		at = at[orderSize:]
 	}
 	le.PutUint32(p.control[ctlCount:], uint32(len(orders)))
-	p.comeNearLocked()
-	seq := atomic.AddUint32(p.seq, 1)
-	hostcall.FutexWake(p.seq, 1)
+	return atomic.AddUint32(p.seq, 1)
+}
+
+// resultLocked waits for the result of batch seq.
+func (p *Process) resultLocked(seq uint32) (int32, error) {
 	n, err := p.await(seq)
 	if err != nil {
 		return 0, err
@@ -149,6 +164,20 @@ func (p *Process) doLocked(orders ...Order) (int32, error) {
 		return 0, errno.Errno(-n)
 	}
 	return n, nil
+}
+
+// Started waits until the orders that Factory.Start was given have been carried out, and
+// returns the id of the thread that the last of them made.
+func (p *Process) Started() (tid int32, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.startedLocked()
+}
+
+func (p *Process) startedLocked() (int32, error) {
+	seq := p.first
+	p.first = 0
+	return p.resultLocked(seq)
 }
 
 // comeNearLocked confines the mapper to our CPU. We are about to wait for it, and to get

@@ -121,7 +121,7 @@ func TestThreadsEndWithProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		if _, err := p.StartThread(ParkPC, 0); err != nil {
+		if _, err := p.StartThread(ThreadOrder(ParkPC, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestNewThreadHeedsItsOwnOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 300 {
-		tid, err := p.StartThread(ParkPC, 0)
+		tid, err := p.StartThread(ThreadOrder(ParkPC, 0))
 		if err == nil {
 			err = p.Do(UnmapOrder(addr.Range{Start: 0x10000, End: 0x11000}))
 		}

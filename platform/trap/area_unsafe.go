@@ -45,11 +45,9 @@ type area struct {
 		size  uint64
 	}
 	noSignals uint64 // an empty signal mask
-	filter    struct {
-		len uint16
-		_   [6]byte
-		ptr uint64
-	}
+	// Where SYSCALL is not caught by the host's dispatcher.
+	callsStart, callsSize uint64
+
 	_     [0x400 - 0x230]byte
 	kinds [maxAnswered]uint8 // by number of the call; 0: the sentry answers
 }

@@ -25,6 +25,9 @@ const (
 // Linux's vsyscall page.
 const vsyscallStart, vsyscallEnd = 0xffffffffff600000, 0xffffffffff601000
 
+// archX8664 is AUDIT_ARCH_X86_64 (seccomp(2)).
+const archX8664 = 0xc000003e
+
 // noSys is what rax holds when a system call starts.
 const noSys = ^uint64(37)
 
@@ -168,7 +171,7 @@ func (c *context) sysEvent(regs *arch.Registers, f *frame) platform.Event {
 		regs.Rip = f.addr
 		regs.Rsp -= 8
 		return vsyscallFault(f.addr)
-	case f.arch != auditX86_64 || regs.Cs != arch.UserCS:
+	case f.arch != archX8664 || regs.Cs != arch.UserCS:
 		// INT 0x80 or SYSENTER. Guests have no 32-bit calls: answer as a CPU without that
 		// gate.
 		const gate = 0x80<<3 | 2

@@ -1,58 +1,26 @@
 package trap
 
-import "encoding/binary"
-
-// Classic BPF and seccomp(2).
-const (
-	bpfLoad     = 0x20 // ld [k]
-	bpfJumpEq   = 0x15 // jeq #k, jt, jf
-	bpfJumpGe   = 0x35 // jge #k, jt, jf
-	bpfReturn   = 0x06 // ret #k
-	retTrap     = 0x00030000
-	retAllow    = 0x7fff0000
-	auditX86_64 = 0xc000003e
-
-	// Offsets in struct seccomp_data.
-	dataNr, dataArch, dataIPLow, dataIPHigh, dataArg1 = 0, 4, 8, 12, 24
+import (
+	"ringfence/abi/addr"
+	"ringfence/platform/stub"
 )
 
-// guestFilter returns the filter of guest threads, which comes on top of the mapper's, as an
-// array of struct sock_filter. From the first codeLen bytes of our code it lets two calls through,
-// and everything else becomes SIGSYS:
-//
-//	futex(WAIT and WAKE)  who waits for the turn sleeps
-//	sched_yield           a guest's own
-func guestFilter(codeLen uint32) []byte {
-	type insn struct {
-		code   uint16
-		jt, jf uint8
-		k      uint32
+// rules are what the filter lets through of the host calls that stubCode makes. A thread gives
+// up the first ones when it is set up; the others are harmless.
+func (i *image) rules() []stub.Rule {
+	between := func(from, to mark) addr.Range {
+		return addr.Range{Start: addr.Addr(i.marks[from]), End: addr.Addr(i.marks[to])}
 	}
-	const low, high = uint32(codeAddr & 0xffffffff), uint32(codeAddr >> 32)
-	program := []insn{
-		{bpfLoad, 0, 0, dataArch},
-		{bpfJumpEq, 0, 11, auditX86_64},
-		{bpfLoad, 0, 0, dataIPHigh},
-		{bpfJumpEq, 0, 9, high},
-		{bpfLoad, 0, 0, dataIPLow},
-		{bpfJumpGe, 0, 7, low},
-		{bpfJumpGe, 6, 0, low + codeLen},
-		{bpfLoad, 0, 0, dataNr},
-		{bpfJumpEq, 3, 0, sysSchedYield},
-		{bpfJumpEq, 0, 3, sysFutex},
-		{bpfLoad, 0, 0, dataArg1},
-		{bpfJumpGe, 1, 0, 2}, // neither FUTEX_WAIT nor FUTEX_WAKE
-		{bpfReturn, 0, 0, retAllow},
-		{bpfReturn, 0, 0, retTrap},
+	return []stub.Rule{
+		{Code: between(enter, common), Calls: []stub.Call{
+			{NR: 14},  // rt_sigprocmask: a new thread takes signals
+			{NR: 131}, // sigaltstack: on a stack of its own
+			{NR: 157}, // prctl: and gives up calls
+			{NR: 231}, // exit_group: if any of that fails
+		}},
+		{Code: between(common, postedEnd), Calls: []stub.Call{
+			{NR: 24},            // sched_yield: a guest's own
+			{NR: 202, Below: 2}, // futex, to wait and wake: who waits for the turn sleeps
+		}},
 	}
-	var b []byte
-	for _, i := range program {
-		b = binary.LittleEndian.AppendUint16(b, i.code)
-		b = append(b, i.jt, i.jf)
-		b = binary.LittleEndian.AppendUint32(b, i.k)
-	}
-	return b
 }
-
-// filterLength is the number of instructions of the filter.
-var filterLength = uint16(len(guestFilter(0)) / 8)

@@ -31,12 +31,11 @@ func newImage() (*image, error) {
 		b[i] = 0xcc
 	}
 	code := codeBytes()
-	if len(code) > filterOffset {
+	if len(code) > codeSize {
 		return nil, fmt.Errorf("%d bytes of code", len(code))
 	}
 	copy(b, code)
 	i := &image{marks: codeMarks(code)}
-	copy(b[filterOffset:codeSize], guestFilter(uint32(i.marks[postedEnd]-codeAddr)))
 	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:imageClock])
 	var err error
 	if i.file, err = hostcall.MemfdCreate("ringfence-stub", hostcall.MFD_CLOEXEC); err != nil {

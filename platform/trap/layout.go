@@ -38,9 +38,6 @@ const (
 	stackSize   = areaSize - stackOffset
 )
 
-// filterOffset is where in the code page the filter of guest threads lies.
-const filterOffset = 0xe00
-
 // mark is a place in stubCode that the sentry must know: an offset.
 type mark int
 

@@ -38,15 +38,24 @@ func (l *pool) poke() {
 // get returns a process with one idle thread.
 func (l *pool) get() (*process, error) {
 	l.mu.Lock()
+	var p *process
 	n := len(l.ready)
-	if n == 0 {
-		l.mu.Unlock()
-		return l.platform.newProcess()
+	if n > 0 {
+		p = l.ready[0]
+		l.ready = append(l.ready[:0], l.ready[1:]...)
 	}
-	p := l.ready[n-1]
-	l.ready = l.ready[:n-1]
 	l.mu.Unlock()
 	l.poke()
+	if n == 0 {
+		var err error
+		if p, err = l.platform.newProcess(); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.ready(); err != nil {
+		p.end()
+		return nil, err
+	}
 	return p, nil
 }
 

@@ -33,27 +33,34 @@ type thread struct {
 	mem  []byte // the area
 }
 
-// newProcess makes a process with one idle thread.
+// newProcess begins to make a process with one idle thread: see ready.
 func (p *Platform) newProcess() (*process, error) {
-	host, err := p.factory.Get()
-	if err != nil {
-		return nil, hostShort(err)
-	}
-	proc := &process{platform: p, stub: host}
-	table, ok := p.arena.take()
-	if !ok {
-		p.factory.Discard(host)
+	proc := &process{platform: p}
+	var ok bool
+	if proc.table, ok = p.arena.take(); !ok {
 		return nil, errno.ENOMEM
 	}
-	proc.table = table
-	at := addr.Range{Start: siteTable, End: siteTable + areaSize}
-	t, err := proc.startThread(stub.MapOrder(at, p.arena.file, uint64(table)*areaSize, hostcall.PROT_READ, true))
+	t, orders, err := proc.newThread()
 	if err != nil {
-		proc.end()
+		p.arena.give(proc.table)
 		return nil, err
 	}
+	at := addr.Range{Start: siteTable, End: siteTable + areaSize}
+	table := stub.MapOrder(at, p.arena.file, uint64(proc.table)*areaSize, hostcall.PROT_READ, false)
+	if proc.stub, err = p.factory.Start(append([]stub.Order{table}, orders...)...); err != nil {
+		p.arena.give(t.slot)
+		p.arena.give(proc.table)
+		return nil, hostShort(err)
+	}
+	proc.threads = append(proc.threads, t)
 	proc.idle = append(proc.idle, t)
 	return proc, nil
+}
+
+// ready waits until a new process has its thread.
+func (p *process) ready() (err error) {
+	p.threads[0].tid, err = p.stub.Started()
+	return hostShort(err)
 }
 
 // hostShort turns what the host is short of into what a guest understands.
@@ -92,35 +99,42 @@ func (p *process) alone() bool {
 	return len(p.threads) == 1
 }
 
-// startThread makes a thread, after the orders in before.
-func (p *process) startThread(before ...stub.Order) (*thread, error) {
+// startThread makes a thread.
+func (p *process) startThread() (*thread, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, orders, err := p.newThread()
+	if err != nil {
+		return nil, err
+	}
+	if t.tid, err = p.stub.StartThread(orders...); err != nil {
+		p.platform.arena.give(t.slot)
+		return nil, hostShort(err)
+	}
+	p.threads = append(p.threads, t)
+	return t, nil
+}
+
+// newThread prepares an area and says what the mapper has to do for a thread. p.mu is held, or
+// nobody knows p.
+func (p *process) newThread() (*thread, []stub.Order, error) {
+	n := len(p.threads)
+	if n == maxThreads {
+		return nil, nil, errno.EAGAIN
+	}
 	a := p.platform.arena
 	slot, ok := a.take()
 	if !ok {
-		return nil, errno.EAGAIN
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	n := len(p.threads)
-	if n == maxThreads {
-		a.give(slot)
-		return nil, errno.EAGAIN
+		return nil, nil, errno.EAGAIN
 	}
 	r := areaRange(n)
 	t := &thread{proc: p, slot: slot, addr: uint64(r.Start), mem: a.bytes(slot)}
 	t.area = areaOf(t.mem)
 	t.init(p.platform.code)
-	before = append(before, stub.MapOrder(r, a.file, uint64(slot)*areaSize, hostcall.PROT_READ|hostcall.PROT_WRITE, false))
-	err := p.stub.Do(before...)
-	if err == nil {
-		t.tid, err = p.stub.StartThread(p.platform.code.marks[enter], t.addr)
-	}
-	if err != nil {
-		a.give(slot)
-		return nil, hostShort(err)
-	}
-	p.threads = append(p.threads, t)
-	return t, nil
+	return t, []stub.Order{
+		stub.MapOrder(r, a.file, uint64(slot)*areaSize, hostcall.PROT_READ|hostcall.PROT_WRITE, false),
+		stub.ThreadOrder(p.platform.code.marks[enter], t.addr),
+	}, nil
 }
 
 // init fills a new area.
@@ -133,7 +147,7 @@ func (t *thread) init(code *image) {
 	offset := func(m mark) uint64 { return code.marks[m] - codeAddr }
 	a.handlerEnd, a.enter, a.posted, a.postedStop = offset(handlerEnd), offset(enter), offset(posted), offset(postedEnd)
 	a.altStack.sp, a.altStack.size = t.addr+stackOffset, stackSize
-	a.filter.len, a.filter.ptr = filterLength, codeAddr+filterOffset
+	a.callsStart, a.callsSize = code.marks[common], code.marks[postedEnd]-code.marks[common]
 	a.regs.Cs, a.regs.Ss = arch.UserCS, arch.UserDS
 }
 

@@ -63,7 +63,8 @@
 
 #define ALT_STACK     0x200
 #define NO_SIGNALS    0x218
-#define FILTER        0x220
+#define CALLS_START   0x220
+#define CALLS_SIZE    0x228
 #define SCRATCH_END   0x2f0
 #define KINDS         0x400
 #define FPU_AREA      0x1000
@@ -186,8 +187,8 @@ handled:
 	MOVQ R10, SP
 	JMP  posted
 
-	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack,
-	// and the filter comes last.
+	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack. Last
+	// of all it gives up system calls from anywhere but the code behind common.
 	MARK(2) // enter
 	WRGSBASEQ R9
 	MOVQ R9, BX
@@ -205,9 +206,11 @@ handled:
 	SYSCALL
 	TESTQ AX, AX
 	JNZ  die
-	MOVL $22, DI                    // PR_SET_SECCOMP
-	MOVL $2, SI                     // SECCOMP_MODE_FILTER
-	LEAQ FILTER(BX), DX
+	MOVL $59, DI                    // PR_SET_SYSCALL_USER_DISPATCH
+	MOVL $1, SI                     // PR_SYS_DISPATCH_ON
+	MOVQ CALLS_START(BX), DX        // where calls are not caught
+	MOVQ CALLS_SIZE(BX), R10
+	XORL R8, R8
 	MOVL $SYS_prctl, AX
 	SYSCALL
 	TESTQ AX, AX

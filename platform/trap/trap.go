@@ -15,7 +15,9 @@
 //
 // Trust. A guest thread can write its area, and those of the other threads of its
 // process, and jump anywhere in the stub's code. It can make no host call but futex and
-// sched_yield from there. So it can forge events and registers, its own, and nothing
+// sched_yield, and these from our code only: the host's dispatcher of system calls catches
+// all others of guest threads, also those of the mapper's code, and the filter knows from
+// where each may come. So it can forge events and registers, its own, and nothing
 // else; the sentry copies what it reads from an area once and then checks it. That
 // a thread waits is only its word: so a process is not given to another guest. It is
 // emptied and ended with its address space. exec is the exception: a process with one
@@ -82,7 +84,7 @@ func New() (*Platform, error) {
 		Regions: p.code.regions(),
 		Signals: []int32{sigIll, sigTrap, sigBus, sigFpe, sigSegv, sigSys, kickSignal},
 		Handler: codeAddr,
-		Allowed: []uint32{sysRtSigprocmask, sysSchedYield, sysSigaltstack},
+		Rules:   p.code.rules(),
 		Trap:    true,
 	})
 	if err != nil {
@@ -141,14 +143,6 @@ func (p *Platform) Close() {
 	p.code.close()
 	p.arena.close()
 }
-
-// Host call numbers that stub code uses.
-const (
-	sysRtSigprocmask = 14
-	sysSchedYield    = 24
-	sysSigaltstack   = 131
-	sysFutex         = 202
-)
 
 // kickSignal stops a running guest thread for Interrupt. Others may send it to a stub
 // process as well, to no effect.
