@@ -9,6 +9,7 @@ import (
 	"ringfence/platform/arch"
 	"ringfence/platform/cpu"
 	"ringfence/platform/hostcall"
+	"ringfence/platform/place"
 )
 
 // kickSignal stops a running guest thread for Interrupt. Others may send it to a stub
@@ -24,7 +25,7 @@ type context struct {
 	// locked says that Switch tied the goroutine to its host thread. Owner only.
 	locked bool
 
-	place placement
+	place place.Place
 
 	// kicked is an interrupt that no Switch has reported. running says that a Switch
 	// is past the point where it looks at kicked without being signaled.
@@ -73,14 +74,14 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 // in t.regs.
 func (c *context) run(t *thread) (platform.Event, error) {
 	for {
-		c.place.beforeRun()
+		c.place.BeforeRun()
 		if err := t.resume(hostcall.PTRACE_SYSEMU, 0); err != nil {
 			// A stopped thread can't be resumed only if it was killed.
 			t.wait()
 			return platform.Event{}, errDead
 		}
 		ws, err := t.wait()
-		c.place.afterRun(t)
+		c.place.AfterRun(t.tid)
 		if err != nil {
 			return platform.Event{}, err
 		}
@@ -138,11 +139,11 @@ func (c *context) setThread(t *thread) {
 	c.thread = t
 	c.mu.Unlock()
 	if old != nil {
-		c.place.drop(old)
+		c.place.Drop(old.tid)
 		old.end()
 	}
 	if t != nil {
-		c.place.adopt(t)
+		c.place.Adopt(t.tid)
 	}
 }
 
@@ -188,7 +189,7 @@ func (c *context) SetFPU(f arch.FPUState) error {
 func (c *context) Release() {
 	c.setThread(nil)
 	if c.locked {
-		c.place.release()
+		c.place.Release()
 		runtime.UnlockOSThread()
 		c.locked = false
 	}

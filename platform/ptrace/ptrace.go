@@ -16,7 +16,7 @@
 // Lock order:
 //
 //	context.mu
-//	keeper.mu
+//	locks of package place
 //	addressSpace.probeMu
 //	  locks of package stub
 package ptrace
@@ -32,13 +32,14 @@ import (
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/hostcall"
+	"ringfence/platform/place"
 	"ringfence/platform/stub"
 )
 
 // Platform implements platform.Platform.
 type Platform struct {
 	factory *stub.Factory
-	keeper  *keeper // nil on a single CPU
+	keeper  *place.Keeper // nil on a single CPU
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -55,7 +56,7 @@ func New() (*Platform, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Platform{factory: f, keeper: newKeeper()}
+	p := &Platform{factory: f, keeper: place.NewKeeper()}
 	if err := p.try(); err != nil {
 		p.Close()
 		return nil, fmt.Errorf("trace a stub process: %w", err)
@@ -104,14 +105,14 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
 	c := &context{fpu: arch.NewFPUState()}
-	c.place.init(p.keeper)
+	c.place.Init(p.keeper)
 	return c
 }
 
 // Close implements platform.Platform.
 func (p *Platform) Close() {
 	if p.keeper != nil {
-		p.keeper.close()
+		p.keeper.Close()
 	}
 	p.factory.Close()
 }

@@ -2,13 +2,16 @@ package trap
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"ringfence/platform"
 	"ringfence/platform/arch"
+	"ringfence/platform/clock"
 	"ringfence/platform/hostcall"
+	"ringfence/platform/place"
 )
 
 // errDead is what Switch returns when the host thread is gone.
@@ -23,6 +26,11 @@ type context struct {
 	fpu arch.FPUState
 
 	space *addressSpace // that thread belongs to; owner only
+
+	// locked says that Switch tied the goroutine to its host thread. Owner only.
+	locked bool
+	place  place.Place
+	pace   pace
 
 	// hidden is a program counter in a trampoline that the owner of the context was told
 	// as shown. Owner only.
@@ -107,11 +115,7 @@ const (
 	userEnd = 1<<47 - 4096
 )
 
-// How long who waits for the turn looks at it before he sleeps: some ten microseconds.
 const (
-	sentrySpins = 1500
-	stubSpins   = 1500
-
 	// patience is after what time without an event the sentry sees whether the process
 	// has died; stubborn is how long a guest may take to heed an interrupt.
 	patience = 200 * time.Millisecond
@@ -121,12 +125,13 @@ const (
 // run gives the thread the turn and waits until the sentry has it again.
 func (c *context) run(t *thread) error {
 	a := t.area
-	n := c.platform.running.Add(1)
+	others := c.platform.running.Add(1) > 1
 	defer c.platform.running.Add(-1)
-	spins := uint32(0)
+	c.place.BeforeRun()
 	a.spin = 0
-	if n < c.platform.cpus {
-		spins, a.spin = sentrySpins, stubSpins
+	apart := c.choose(t, others)
+	if apart {
+		a.spin = stubSpins
 	}
 	c.sent.Store(false)
 	atomic.StoreUint32(&a.turn, turnGuest)
@@ -137,10 +142,17 @@ func (c *context) run(t *thread) error {
 	if c.kicked.Load() {
 		c.kick(t)
 	}
-	if spins != 0 && spinWhile(&a.turn, turnGuest, spins) {
-		return nil
+	var err error
+	if !apart {
+		start := clock.TSC()
+		err = c.sleep(t)
+		c.pace.timed(start)
+	} else if !spinWhile(&a.turn, turnGuest, sentrySpins) {
+		err = c.sleep(t)
+		c.together(t)
 	}
-	return c.sleep(t)
+	c.place.AfterRun(t.tid)
+	return err
 }
 
 // sleep waits for the turn without using a CPU.
@@ -171,6 +183,10 @@ func (c *context) sleep(t *thread) error {
 
 // move gives the context a thread in s, with the FPU state of the one that it had.
 func (c *context) move(s *addressSpace) error {
+	if !c.locked {
+		runtime.LockOSThread()
+		c.locked = true
+	}
 	old := c.thread
 	if old != nil && c.fpu == nil {
 		fpu, err := c.FPU()
@@ -179,11 +195,15 @@ func (c *context) move(s *addressSpace) error {
 		}
 		c.fpu = fpu
 	}
+	if old != nil {
+		c.place.Drop(old.tid)
+	}
 	t, err := s.enter(old, c.space)
 	if err != nil {
 		return err
 	}
 	c.setThread(t, s)
+	c.place.Adopt(t.tid)
 	if c.fpu == nil {
 		c.fpu = arch.NewFPUState()
 	}
@@ -254,9 +274,13 @@ func (c *context) Release() {
 	if t == nil {
 		return
 	}
+	c.place.Drop(t.tid)
 	c.setThread(nil, nil)
 	t.proc.giveThread(t)
 	s.decRef()
+	c.place.Release()
+	runtime.UnlockOSThread()
+	c.locked = false
 }
 
 // setFPU has the thread load f before it runs again.

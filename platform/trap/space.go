@@ -18,6 +18,9 @@ type addressSpace struct {
 	// refs counts the owner and the contexts with a thread here. The last one puts the process back.
 	refs atomic.Int32
 
+	// changes counts the orders that the process carried out.
+	changes atomic.Uint64
+
 	mu       sync.Mutex
 	proc     *process     // guarded by mu; set once, and taken away only by adopt
 	queued   []stub.Order // guarded by mu: orders for a process to come
@@ -46,6 +49,7 @@ func (s *addressSpace) do(o stub.Order) error {
 		}
 		return nil
 	}
+	s.changes.Add(1)
 	return s.proc.stub.Do(o)
 }
 

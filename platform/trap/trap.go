@@ -11,7 +11,7 @@
 //	stub:  registers -> area; turn = sentry; wait for turn = guest
 //	sentry, in Switch: area -> registers -> Event ... registers -> area; turn = guest
 //
-// Whoever waits looks at the turn for a while and then sleeps on it, as a futex.
+// Whoever waits sleeps on the turn, as a futex, or looks at it for a while first: see pace.
 //
 // Trust. A guest thread can write its area, and those of the other threads of its
 // process, and jump anywhere in the stub's code. It can make no host call but futex and
@@ -27,6 +27,7 @@
 //
 // Lock order:
 //
+//	locks of package place
 //	context.mu
 //	addressSpace.mu
 //	  process.mu
@@ -38,13 +39,13 @@ package trap
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 
 	"ringfence/abi/addr"
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/hostcall"
+	"ringfence/platform/place"
 	"ringfence/platform/stub"
 )
 
@@ -55,7 +56,7 @@ type Platform struct {
 	arena   *arena
 	pool    *pool
 
-	cpus int32 // that this process may use; immutable
+	keeper *place.Keeper // nil on a single CPU
 	// running is how many guest threads run.
 	running atomic.Int32
 }
@@ -71,7 +72,7 @@ func New() (*Platform, error) {
 	if arch.FPUSize() > fpuSize {
 		return nil, fmt.Errorf("the FPU state of this CPU takes %d bytes, more than we keep", arch.FPUSize())
 	}
-	p := &Platform{cpus: int32(runtime.NumCPU())}
+	p := &Platform{keeper: place.NewKeeper()}
 	var err error
 	if p.arena, err = newArena(); err != nil {
 		return nil, fmt.Errorf("areas of guest threads: %w", err)
@@ -133,11 +134,16 @@ func (p *Platform) NewAddressSpace() (platform.AddressSpace, error) {
 
 // NewContext implements platform.Platform.
 func (p *Platform) NewContext() platform.Context {
-	return &context{platform: p, fpu: arch.NewFPUState()}
+	c := &context{platform: p, fpu: arch.NewFPUState()}
+	c.place.Init(p.keeper)
+	return c
 }
 
 // Close implements platform.Platform.
 func (p *Platform) Close() {
+	if p.keeper != nil {
+		p.keeper.Close()
+	}
 	p.pool.close()
 	p.factory.Close()
 	p.code.close()

@@ -45,14 +45,14 @@ var Table = []Layer{
 		// The platforms are siblings: what two of them share is a package of its own.
 		Name: "L3",
 		Packages: []string{
-			"platform", "platform/arch", "platform/stub", "platform/platformtest",
+			"platform", "platform/arch", "platform/stub", "platform/place", "platform/platformtest",
 			"platform/ptrace", "platform/trap", "platform/kvm",
 		},
 		Within: []string{
 			"platform -> platform/arch",
 			"platform/stub -> platform/arch",
-			"platform/ptrace -> platform", "platform/ptrace -> platform/arch", "platform/ptrace -> platform/stub",
-			"platform/trap -> platform", "platform/trap -> platform/arch", "platform/trap -> platform/stub",
+			"platform/ptrace -> platform", "platform/ptrace -> platform/arch", "platform/ptrace -> platform/stub", "platform/ptrace -> platform/place",
+			"platform/trap -> platform", "platform/trap -> platform/arch", "platform/trap -> platform/stub", "platform/trap -> platform/place",
 			"platform/kvm -> platform", "platform/kvm -> platform/arch",
 			"platform/platformtest -> platform", "platform/platformtest -> platform/arch",
 		},

@@ -1,4 +1,4 @@
-package ptrace
+package place
 
 import (
 	"slices"
@@ -12,15 +12,15 @@ import (
 // keeperPeriod is how often the keeper looks at the threads.
 const keeperPeriod = 5 * time.Millisecond
 
-// keeper does for threads that are held on one CPU what the host's scheduler can't do:
+// Keeper does for threads that are held on one CPU what the host's scheduler can't do:
 // it moves them when CPUs are unequally busy, and sets free those that have run for
 // a period without an event. It works only while threads run.
-type keeper struct {
+type Keeper struct {
 	cpus   []int   // all that this process may use; immutable
 	single [][]int // single[c] is just c; immutable
 
 	mu      sync.Mutex
-	threads map[*thread]*kept
+	threads map[int32]*kept
 	load    []int // load[c] is how many threads kept c busy in the last period
 	closed  bool
 
@@ -30,19 +30,19 @@ type keeper struct {
 
 // kept is what the keeper knows of a thread.
 type kept struct {
-	*placement
+	*Place
 	seen uint64 // entered in the last period
 }
 
-// newKeeper returns nil if there is nothing to choose.
-func newKeeper() *keeper {
+// NewKeeper returns nil if there is nothing to choose.
+func NewKeeper() *Keeper {
 	cpus, err := hostcall.SchedGetaffinity(0)
 	if err != nil || len(cpus) < 2 {
 		return nil
 	}
 	n := slices.Max(cpus) + 1
-	k := &keeper{cpus: cpus, single: make([][]int, n), load: make([]int, n),
-		threads: map[*thread]*kept{}, wake: make(chan struct{}, 1)}
+	k := &Keeper{cpus: cpus, single: make([][]int, n), load: make([]int, n),
+		threads: map[int32]*kept{}, wake: make(chan struct{}, 1)}
 	for _, c := range cpus {
 		k.single[c] = []int{c}
 	}
@@ -51,7 +51,7 @@ func newKeeper() *keeper {
 }
 
 // only returns the set of one CPU.
-func (k *keeper) only(cpu int) []int {
+func (k *Keeper) only(cpu int) []int {
 	if cpu >= 0 && cpu < len(k.single) && k.single[cpu] != nil {
 		return k.single[cpu]
 	}
@@ -60,7 +60,7 @@ func (k *keeper) only(cpu int) []int {
 
 // pick returns where a new thread goes whose tracer runs on cpu: there, unless another
 // CPU is much less busy.
-func (k *keeper) pick(cpu int) int {
+func (k *Keeper) pick(cpu int) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if cpu < 0 || cpu >= len(k.load) {
@@ -74,38 +74,50 @@ func (k *keeper) pick(cpu int) int {
 }
 
 // idlest returns the CPU with the least load. k.mu is held.
-func (k *keeper) idlest() int {
+func (k *Keeper) idlest() int {
 	return slices.MinFunc(k.cpus, func(a, b int) int { return k.load[a] - k.load[b] })
 }
 
-func (k *keeper) add(t *thread, p *placement) {
+// idle returns a CPU other than cpu that no thread keeps busy.
+func (k *Keeper) idle(cpu int) (to int, ok bool) {
 	k.mu.Lock()
-	k.threads[t] = &kept{placement: p}
+	defer k.mu.Unlock()
+	for _, c := range k.cpus {
+		if c != cpu && k.load[c] == 0 {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+func (k *Keeper) add(tid int32, p *Place) {
+	k.mu.Lock()
+	k.threads[tid] = &kept{Place: p}
 	k.mu.Unlock()
 }
 
-func (k *keeper) remove(t *thread) {
+func (k *Keeper) remove(tid int32) {
 	k.mu.Lock()
-	delete(k.threads, t)
+	delete(k.threads, tid)
 	k.mu.Unlock()
 }
 
 // watch makes sure that the keeper looks at the threads.
-func (k *keeper) watch() {
+func (k *Keeper) watch() {
 	if !k.awake.Load() && k.awake.CompareAndSwap(false, true) {
 		k.wake <- struct{}{}
 	}
 }
 
-// close ends the keeper.
-func (k *keeper) close() {
+// Close ends the keeper.
+func (k *Keeper) Close() {
 	k.mu.Lock()
 	k.closed = true
 	k.mu.Unlock()
 	k.watch()
 }
 
-func (k *keeper) run() {
+func (k *Keeper) run() {
 	for range k.wake {
 		for {
 			time.Sleep(keeperPeriod)
@@ -131,7 +143,7 @@ func (k *keeper) run() {
 }
 
 // look goes over all threads. busy reports whether there is a reason to look again.
-func (k *keeper) look() (busy, closed bool) {
+func (k *Keeper) look() (busy, closed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.load)
@@ -140,7 +152,7 @@ func (k *keeper) look() (busy, closed bool) {
 			k.load[cpu]++
 		}
 	}
-	for t, p := range k.threads {
+	for tid, p := range k.threads {
 		n := p.entered.Load()
 		if p.active() {
 			busy = busy || p.held.Load()
@@ -153,7 +165,7 @@ func (k *keeper) look() (busy, closed bool) {
 				p.moveTo.Store(int32(to))
 			}
 			if n == p.seen {
-				k.free(t, p, to, moves)
+				k.free(tid, p, to, moves)
 			}
 		}
 		p.seen = n
@@ -179,12 +191,12 @@ func (p *kept) where() int {
 // free lets a thread that has run for the whole period go wherever the host wants, by
 // way of CPU to if it moves: not every host takes a running thread elsewhere by itself.
 // Its tracer will hold it again when it stops. k.mu is held.
-func (k *keeper) free(t *thread, p *kept, to int, moves bool) {
+func (k *Keeper) free(tid int32, p *kept, to int, moves bool) {
 	if !p.held.Swap(false) && !moves {
 		return
 	}
 	if moves {
-		hostcall.SchedSetaffinity(t.tid, k.only(to))
+		hostcall.SchedSetaffinity(tid, k.only(to))
 	}
-	hostcall.SchedSetaffinity(t.tid, k.cpus)
+	hostcall.SchedSetaffinity(tid, k.cpus)
 }

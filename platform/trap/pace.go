@@ -1,0 +1,92 @@
+package trap
+
+import (
+	"sync/atomic"
+
+	"ringfence/platform/clock"
+)
+
+// There are two ways for a guest thread and its server to take turns. On one CPU, each
+// wakes the other and sleeps: some two microseconds, whatever else goes on. Or apart, on two
+// CPUs, where each looks at the turn until it comes: a quarter of that, but it takes an idle
+// CPU, one that is woken takes longer than all the calls that were saved, and a change of
+// mappings has to be told to the other CPU. So threads go apart when they have made many
+// calls in a row with nothing between, alone, and come together when that is over.
+type pace struct {
+	quick   int    // turns in a row that were short, together
+	need    int    // how many it takes to go apart
+	length  int    // turns since they went apart
+	strikes int    // what speaks against it since then
+	changes uint64 // of the address space, at the last turn
+}
+
+const (
+	needAtFirst = 32
+	needAtMost  = 4096
+
+	// quickTicks is what a short turn takes at most, by the TSC: some microseconds.
+	quickTicks = 40_000
+
+	// Changes of mappings count for several turns without.
+	strike, strikesAtMost = 3, 8
+
+	// How often who waits apart looks at the turn before he sleeps: up to a hundred
+	// microseconds.
+	sentrySpins = 6000
+	stubSpins   = 6000
+)
+
+// choose says whether the thread runs apart for the next turn, and puts it there. others
+// says that other guest threads run.
+func (c *context) choose(t *thread, others bool) bool {
+	p := &c.pace
+	changes := c.space.changes.Load()
+	changed := changes != p.changes
+	p.changes = changes
+	if !c.place.IsApart() {
+		if p.need == 0 {
+			p.need = needAtFirst
+		}
+		if changed {
+			p.quick = 0
+		}
+		if p.quick < p.need || others || !c.place.Apart(t.tid) {
+			return false
+		}
+		p.length, p.strikes = 0, 0
+		return true
+	}
+	p.length++
+	switch {
+	case changed:
+		p.strikes += strike
+	case p.strikes > 0:
+		p.strikes--
+	}
+	// An early end has come too late for the waking to pay.
+	if others || p.strikes > strikesAtMost || atomic.LoadUint32(&t.area.stubAsleep) != 0 {
+		c.together(t)
+		return false
+	}
+	return true
+}
+
+// together ends what choose began.
+func (c *context) together(t *thread) {
+	p := &c.pace
+	if p.need *= 2; p.length > 4*p.need {
+		p.need = needAtFirst
+	}
+	p.need = min(p.need, needAtMost)
+	p.quick = 0
+	c.place.Together(t.tid)
+}
+
+// timed notes how long a turn together took that began at start.
+func (p *pace) timed(start uint64) {
+	if clock.TSC()-start < quickTicks {
+		p.quick++
+	} else {
+		p.quick = 0
+	}
+}
