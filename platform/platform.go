@@ -61,12 +61,25 @@ type AddressSpace interface {
 	// page-aligned.
 	Map(r addr.Range, file hostcall.FD, offset uint64, prot Prot, populate bool) error
 
+	// MapAll maps ms one after the other, at less cost than Map would. It stops at the first
+	// that fails.
+	MapAll(ms []Mapping) error
+
 	// Unmap removes all mappings from r. Touching r afterwards yields a Fault event.
 	// Preconditions: as for Map.
 	Unmap(r addr.Range) error
 
 	// Release ends the address space. Preconditions: no Context runs in it or will.
 	Release()
+}
+
+// Mapping is what AddressSpace.Map is told.
+type Mapping struct {
+	Range    addr.Range
+	File     hostcall.FD
+	Offset   uint64
+	Prot     Prot // not zero
+	Populate bool
 }
 
 // Patcher is implemented by an AddressSpace whose platform can replace SYSCALL instructions

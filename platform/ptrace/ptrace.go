@@ -140,6 +140,11 @@ func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot p
 	return s.proc.Do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
 }
 
+// MapAll implements platform.AddressSpace.
+func (s *addressSpace) MapAll(ms []platform.Mapping) error {
+	return s.proc.Do(stub.MapOrders(ms)...)
+}
+
 // Unmap implements platform.AddressSpace.
 func (s *addressSpace) Unmap(r addr.Range) error { return s.proc.Do(stub.UnmapOrder(r)) }
 

@@ -2,6 +2,7 @@ package stub
 
 import (
 	"ringfence/abi/addr"
+	"ringfence/platform"
 	"ringfence/platform/hostcall"
 )
 
@@ -27,6 +28,17 @@ func MapOrder(r addr.Range, file hostcall.FD, offset uint64, prot int, populate 
 	}
 	return Order{nr: sysMmap, args: [6]uint64{
 		uint64(r.Start), r.Len(), uint64(prot), uint64(flags), fd(file), offset}}
+}
+
+// MapOrders are MapOrder for each of ms.
+func MapOrders(ms []platform.Mapping) []Order {
+	orders := make([]Order, len(ms))
+	for i, m := range ms {
+		// What can be written or executed can be read on this CPU; saying so lets a
+		// protection fault mean that the access was no read.
+		orders[i] = MapOrder(m.Range, m.File, m.Offset, int(m.Prot|platform.Read), m.Populate)
+	}
+	return orders
 }
 
 // UnmapOrder removes all mappings from r.

@@ -36,21 +36,24 @@ func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot p
 	return s.do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
 }
 
+// MapAll implements platform.AddressSpace.
+func (s *addressSpace) MapAll(ms []platform.Mapping) error { return s.do(stub.MapOrders(ms)...) }
+
 // Unmap implements platform.AddressSpace.
 func (s *addressSpace) Unmap(r addr.Range) error { return s.do(stub.UnmapOrder(r)) }
 
-// do has the mapper carry out an order, as soon as there is one.
-func (s *addressSpace) do(o stub.Order) error {
+// do has the mapper carry out orders, as soon as there is one.
+func (s *addressSpace) do(orders ...stub.Order) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.proc == nil {
 		if !s.released {
-			s.queued = append(s.queued, o)
+			s.queued = append(s.queued, orders...)
 		}
 		return nil
 	}
 	s.changes.Add(1)
-	return s.proc.stub.Do(o)
+	return s.proc.stub.Do(orders...)
 }
 
 // Release implements platform.AddressSpace.

@@ -36,6 +36,7 @@ func (nowhere) NewContext() platform.Context                    { return nil }
 func (nowhere) Close()                                          {}
 func (nowhere) Release()                                        {}
 func (nowhere) Unmap(addr.Range) error                          { return nil }
+func (nowhere) MapAll([]platform.Mapping) error                 { return nil }
 func (nowhere) Map(addr.Range, hostcall.FD, uint64, platform.Prot, bool) error {
 	return nil
 }

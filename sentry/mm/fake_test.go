@@ -56,6 +56,15 @@ func (s *fakeSpace) Map(r addr.Range, file hostcall.FD, off uint64, prot platfor
 	return nil
 }
 
+func (s *fakeSpace) MapAll(ms []platform.Mapping) error {
+	for _, m := range ms {
+		if err := s.Map(m.Range, m.File, m.Offset, m.Prot, m.Populate); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *fakeSpace) Unmap(r addr.Range) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,6 +9,9 @@ import (
 // if there are more it unmaps the whole range, and faults bring back what is used.
 const forkMapMax = 16
 
+// childMapMax is up to how many runs of pages Fork maps in the child.
+const childMapMax = 64
+
 // Fork returns a copy of m with one user. Private memory is shared until either side
 // writes; both sides lose write permission at once.
 func (m *MM) Fork() (*MM, error) {
@@ -107,6 +110,7 @@ func (m *MM) forkLocked(c *MM) error {
 		return true
 	})
 	c.rss.peak = c.rss.total()
+	m.mapForChild(c)
 	return nil
 }
 
@@ -119,6 +123,7 @@ func (m *MM) protectForFork() {
 		}
 		return true
 	})
+	var protect []platform.Mapping
 	for len(writable) > 0 {
 		// The runs that lie in one mapping, or side by side.
 		n := 1
@@ -133,13 +138,41 @@ func (m *MM) protectForFork() {
 				if prot == 0 {
 					prot = platform.Read
 				}
-				if err := m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, false); err != nil {
-					m.flushHost()
-					return
-				}
+				protect = append(protect, mappingOf(e, prot))
 			}
 		}
 		writable = writable[n:]
+	}
+	if len(protect) > 0 && m.as.MapAll(protect) != nil {
+		m.flushHost()
+	}
+}
+
+func mappingOf(e ptEntry, prot platform.Prot) platform.Mapping {
+	return platform.Mapping{Range: rangeOfPte(e), File: e.V.file.FD(), Offset: e.Off, Prot: prot}
+}
+
+// mapForChild makes the platform map in c, a child, what it maps in m, if that is not much:
+// a child of fork(2) mostly goes on where its parent was. Preconditions: Fork is done but for this.
+func (m *MM) mapForChild(c *MM) {
+	mapped := make([]platform.Mapping, 0, childMapMax)
+	c.ptes.Ascend(0, maxAddr, func(e ptEntry) bool {
+		if prot := m.hostProt(&e.V); prot != 0 {
+			mapped = append(mapped, mappingOf(e, prot))
+		}
+		return len(mapped) <= childMapMax
+	})
+	for page, off := range c.patches.pages {
+		if e, ok := c.ptes.Find(page); ok && m.hostProt(&e.V)&platform.Exec != 0 {
+			mapped = append(mapped, patchMapping(page, m.mf, off, m.hostProt(&e.V)))
+		}
+	}
+	if len(mapped) > childMapMax || len(mapped) == 0 {
+		return
+	}
+	c.hostEpoch = m.hostEpoch
+	if c.as.MapAll(mapped) != nil {
+		c.flushHost()
 	}
 }
 

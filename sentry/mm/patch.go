@@ -97,8 +97,14 @@ func (m *MM) patchLocked(end addr.Addr, nr uint64) {
 }
 
 func (m *MM) mapPatched(page, off uint64, prot platform.Prot) error {
+	p := patchMapping(page, m.mf, off, prot)
+	return m.as.Map(p.Range, p.File, p.Offset, p.Prot, p.Populate)
+}
+
+// patchMapping maps the copy at off in mf to a page.
+func patchMapping(page uint64, mf *memfile.File, off uint64, prot platform.Prot) platform.Mapping {
 	r := addr.Range{Start: addr.Addr(page), End: addr.Addr(page + addr.PageSize)}
-	return m.as.Map(r, m.mf.FD(), off, prot, true)
+	return platform.Mapping{Range: r, File: mf.FD(), Offset: off, Prot: prot, Populate: true}
 }
 
 // mapPatches maps the patched pages of e, which the platform maps as prot by now.

@@ -50,7 +50,7 @@ var Table = []Layer{
 		},
 		Within: []string{
 			"platform -> platform/arch",
-			"platform/stub -> platform/arch",
+			"platform/stub -> platform", "platform/stub -> platform/arch",
 			"platform/ptrace -> platform", "platform/ptrace -> platform/arch", "platform/ptrace -> platform/stub", "platform/ptrace -> platform/place",
 			"platform/trap -> platform", "platform/trap -> platform/arch", "platform/trap -> platform/stub", "platform/trap -> platform/place",
 			"platform/kvm -> platform", "platform/kvm -> platform/arch",
