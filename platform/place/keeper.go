@@ -12,17 +12,20 @@ import (
 // keeperPeriod is how often the keeper looks at the threads.
 const keeperPeriod = 5 * time.Millisecond
 
-// Keeper does for threads that are held on one CPU what the host's scheduler can't do:
+// Keeper does for threads that are confined to a CPU what the host's scheduler can't do:
 // it moves them when CPUs are unequally busy, and sets free those that have run for
 // a period without an event. It works only while threads run.
 type Keeper struct {
 	cpus   []int   // all that this process may use; immutable
 	single [][]int // single[c] is just c; immutable
 
+	// servers is a hash table by key. Records stay: host threads of the Go runtime do too.
+	servers [maxServers]atomic.Pointer[server]
+
 	mu      sync.Mutex
-	threads map[int32]*kept
-	load    []int // load[c] is how many threads kept c busy in the last period
-	closed  bool
+	threads map[*Place]*kept // guarded by mu
+	load    []int            // guarded by mu: load[c] is how many threads kept c busy in the last period
+	closed  bool             // guarded by mu
 
 	awake atomic.Bool
 	wake  chan struct{}
@@ -30,7 +33,6 @@ type Keeper struct {
 
 // kept is what the keeper knows of a thread.
 type kept struct {
-	*Place
 	seen uint64 // entered in the last period
 }
 
@@ -42,7 +44,7 @@ func NewKeeper() *Keeper {
 	}
 	n := slices.Max(cpus) + 1
 	k := &Keeper{cpus: cpus, single: make([][]int, n), load: make([]int, n),
-		threads: map[int32]*kept{}, wake: make(chan struct{}, 1)}
+		threads: map[*Place]*kept{}, wake: make(chan struct{}, 1)}
 	for _, c := range cpus {
 		k.single[c] = []int{c}
 	}
@@ -58,7 +60,7 @@ func (k *Keeper) only(cpu int) []int {
 	return k.cpus
 }
 
-// pick returns where a new thread goes whose tracer runs on cpu: there, unless another
+// pick returns where a new server goes that runs on cpu: there, unless another
 // CPU is much less busy.
 func (k *Keeper) pick(cpu int) int {
 	k.mu.Lock()
@@ -90,15 +92,15 @@ func (k *Keeper) idle(cpu int) (to int, ok bool) {
 	return 0, false
 }
 
-func (k *Keeper) add(tid int32, p *Place) {
+func (k *Keeper) add(p *Place) {
 	k.mu.Lock()
-	k.threads[tid] = &kept{Place: p}
+	k.threads[p] = &kept{}
 	k.mu.Unlock()
 }
 
-func (k *Keeper) remove(tid int32) {
+func (k *Keeper) remove(p *Place) {
 	k.mu.Lock()
-	delete(k.threads, tid)
+	delete(k.threads, p)
 	k.mu.Unlock()
 }
 
@@ -147,56 +149,57 @@ func (k *Keeper) look() (busy, closed bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.load)
-	for _, p := range k.threads {
-		if cpu := p.where(); p.active() && cpu != anywhere {
-			k.load[cpu]++
+	for p, t := range k.threads {
+		if p.active(t.seen) {
+			if cpu := p.server.Load().where(); cpu != anywhere {
+				k.load[cpu]++
+			}
 		}
 	}
-	for tid, p := range k.threads {
+	for p, t := range k.threads {
 		n := p.entered.Load()
-		if p.active() {
-			busy = busy || p.held.Load()
-			to := k.idlest()
-			from := p.where()
+		if p.active(t.seen) {
+			held := p.cpu.Load() != anywhere
+			busy = busy || held
+			s := p.server.Load()
+			from, to := s.where(), k.idlest()
 			moves := from != anywhere && k.load[from]-k.load[to] > 1
 			if moves {
 				k.load[from]--
 				k.load[to]++
-				p.moveTo.Store(int32(to))
+				s.moveTo.Store(int32(to))
 			}
-			if n == p.seen {
-				k.free(tid, p, to, moves)
+			if n == t.seen && (held || moves) {
+				k.free(p, to, moves)
 			}
 		}
-		p.seen = n
+		t.seen = n
 	}
 	return busy, k.closed
 }
 
-// active reports whether the thread has run in this period. It may be in the tracer's
-// hands at the moment; then its tracer is busy for it.
-func (p *kept) active() bool {
+// active reports whether the thread has run since it was seen. It may be in its server's
+// hands at the moment; then that is busy for it.
+func (p *Place) active(seen uint64) bool {
 	n := p.entered.Load()
-	return n&1 != 0 || n != p.seen
+	return n&1 != 0 || n != seen
 }
 
-// where returns the CPU of the thread, or the one that it has been told to go to.
-func (p *kept) where() int {
-	if to := p.moveTo.Load(); to != anywhere {
+// where returns the CPU of the server, or the one that it has been told to go to.
+func (s *server) where() int {
+	if to := s.moveTo.Load(); to != anywhere {
 		return int(to)
 	}
-	return int(p.cpu.Load())
+	return int(s.cpu.Load())
 }
 
 // free lets a thread that has run for the whole period go wherever the host wants, by
 // way of CPU to if it moves: not every host takes a running thread elsewhere by itself.
-// Its tracer will hold it again when it stops. k.mu is held.
-func (k *Keeper) free(tid int32, p *kept, to int, moves bool) {
-	if !p.held.Swap(false) && !moves {
-		return
-	}
+// It follows its server again when that has served it. k.mu is held.
+func (k *Keeper) free(p *Place, to int, moves bool) {
 	if moves {
-		hostcall.SchedSetaffinity(tid, k.only(to))
+		hostcall.SchedSetaffinity(p.tid, k.only(to))
 	}
-	hostcall.SchedSetaffinity(tid, k.cpus)
+	hostcall.SchedSetaffinity(p.tid, k.cpus)
+	p.cpu.Store(anywhere)
 }

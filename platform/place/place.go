@@ -1,13 +1,16 @@
-// Package place decides on which CPUs guest threads and the threads of the sentry that
-// serve them run.
+// Package place decides on which CPUs guest threads and the sentry's threads that serve
+// them run.
 //
-// A guest thread and the one that serves it take turns: one of them runs, never both. The
-// host's scheduler does not know that; it wakes each on an idle CPU, and to get that CPU
-// out of its sleep takes longer than all the rest of an event. So a Place keeps the two on one CPU.
+// A guest thread and its server, the host thread of the goroutine that runs it, take turns:
+// one of them runs, never both. The host's scheduler does not know that; it wakes each on
+// an idle CPU, and to get that CPU out of its sleep takes longer than all the rest of an
+// event. So servers are confined to a CPU, and guest threads follow their servers. The
+// goroutine may have another server each time: when one guest waits for another, a server
+// goes from one to the other without leaving its CPU.
 //
-// Which one is left to the host: every so often the server is set free before it waits,
-// and wherever it then wakes up the two of them stay for a while. Beyond that a Keeper spreads
-// them, and sets guest threads free that compute for long.
+// Which CPU a server is on is left to the host: every so often it is set free before it
+// waits, and wherever it then wakes up it stays for a while. Beyond that a Keeper spreads
+// servers, and sets guest threads free that compute for long.
 //
 // Where both wait for each other without sleeping it is the other way round: Apart.
 //
@@ -21,45 +24,54 @@ import (
 	"ringfence/platform/hostcall"
 )
 
-// placeFor is how long a thread stays where it is, in ticks of the TSC: some milliseconds.
+// placeFor is how long a server stays where it is, in ticks of the TSC: some milliseconds.
 const placeFor = 10_000_000
 
 // anywhere stands for all CPUs that this process may use.
 const anywhere = -1
 
-// Place says where the thread of a context runs, and its server, the host thread of the
-// goroutine that owns the context, which stays the same. The owner uses it, and the keeper
-// where said.
+// Place says where a guest thread runs. The owner of its context uses it, and the keeper
+// where said. The thread sleeps or is stopped in every call but AfterRun and Drop.
 type Place struct {
 	keeper *Keeper // nil: nothing to choose
+	tid    int32
 
-	// cpu is where both are held, or anywhere. The owner sets it, the keeper reads it.
-	cpu    atomic.Int32
-	chosen uint64 // when, by the TSC
+	// cpu is where the thread is confined to, or anywhere: the keeper may set it free.
+	cpu atomic.Int32
 
-	// apart says that the thread is held on another CPU than its server.
+	// apart says that the thread is on another CPU than its server.
 	apart bool
 
-	// moving says that the server was set free and waits to see where it wakes up.
-	moving bool
-
-	// moveTo is a CPU that the keeper wants the two to go to, or anywhere.
-	moveTo atomic.Int32
+	// server is who serves the thread, or did last. The keeper reads it.
+	server atomic.Pointer[server]
 
 	// entered counts the times that the thread was resumed or stopped. It is odd while
 	// the thread runs. The keeper reads it.
 	entered atomic.Uint64
-
-	// held says that the thread is confined to cpu. The owner sets it, the keeper
-	// clears it when it has set the thread free.
-	held atomic.Bool
 }
 
 // Init makes p ready for use. k may be nil.
 func (p *Place) Init(k *Keeper) {
 	p.keeper = k
 	p.cpu.Store(anywhere)
-	p.moveTo.Store(anywhere)
+}
+
+// Adopt begins to place a new thread.
+func (p *Place) Adopt(tid int32) {
+	if p.keeper == nil {
+		return
+	}
+	p.tid = tid
+	p.cpu.Store(anywhere)
+	p.apart = false
+	p.keeper.add(p)
+}
+
+// Drop ends what Adopt began, while the thread is still there.
+func (p *Place) Drop() {
+	if p.keeper != nil {
+		p.keeper.remove(p)
+	}
 }
 
 // BeforeRun is called by the server before it resumes the thread.
@@ -67,53 +79,41 @@ func (p *Place) BeforeRun() {
 	if p.keeper == nil {
 		return
 	}
-	if now := clock.TSC(); now-p.chosen > placeFor && !p.apart {
-		p.chosen = now
-		p.moving = true
-		hostcall.SchedSetaffinity(0, p.keeper.cpus)
+	s := p.keeper.server()
+	if p.server.Load() != s {
+		p.server.Store(s)
+	}
+	if !p.apart {
+		s.settle(p.keeper)
+		if cpu := s.cpu.Load(); p.cpu.Load() != cpu {
+			p.hold(int(cpu))
+		}
 	}
 	p.entered.Add(1)
 	p.keeper.watch()
 }
 
 // AfterRun is called by the server when the thread has stopped.
-func (p *Place) AfterRun(tid int32) {
+func (p *Place) AfterRun() {
 	if p.keeper == nil {
 		return
 	}
 	p.entered.Add(1)
-	switch to := p.moveTo.Load(); {
-	case p.apart && p.held.Load():
-	case to != anywhere:
-		p.moveTo.Store(anywhere)
-		p.stay(int(to), tid)
-	case p.moving:
-		p.stay(hostcall.Getcpu(), tid)
-	case !p.held.Load():
-		p.hold(tid)
+	if s := p.server.Load(); s.moving {
+		s.stay(p.keeper, hostcall.Getcpu())
 	}
 }
 
-// stay confines the server, which is the caller, and the thread to a CPU.
-func (p *Place) stay(cpu int, tid int32) {
-	p.moving = false
-	p.chosen = clock.TSC()
+// hold confines the thread to a CPU.
+func (p *Place) hold(cpu int) {
 	p.cpu.Store(int32(cpu))
-	hostcall.SchedSetaffinity(0, p.keeper.only(cpu))
-	p.hold(tid)
+	hostcall.SchedSetaffinity(p.tid, p.keeper.only(cpu))
 }
 
-// hold confines the thread to the CPU of its server.
-func (p *Place) hold(tid int32) {
-	p.held.Store(true)
-	p.apart = false
-	hostcall.SchedSetaffinity(tid, p.keeper.only(int(p.cpu.Load())))
-}
-
-// Apart moves the thread, which sleeps, to a CPU that is idle, if there is one: for a
-// server that is going to wait for it without sleeping, and the other way round.
-func (p *Place) Apart(tid int32) bool {
-	if p.keeper == nil || p.moving || !p.held.Load() {
+// Apart moves the thread to a CPU that is idle, if there is one: for a server that is going
+// to wait for it without sleeping, and the other way round.
+func (p *Place) Apart() bool {
+	if p.keeper == nil || p.cpu.Load() == anywhere || p.server.Load().moving {
 		return false
 	}
 	to, ok := p.keeper.idle(int(p.cpu.Load()))
@@ -121,44 +121,59 @@ func (p *Place) Apart(tid int32) bool {
 		return false
 	}
 	p.apart = true
-	hostcall.SchedSetaffinity(tid, p.keeper.only(to))
+	p.hold(to)
 	return true
 }
 
 // IsApart reports whether the thread is where Apart brought it.
 func (p *Place) IsApart() bool { return p.apart }
 
-// Together undoes Apart. The thread sleeps.
-func (p *Place) Together(tid int32) {
+// Together undoes Apart: the thread follows its server from the next BeforeRun on.
+func (p *Place) Together() {
 	if p.apart {
-		p.hold(tid)
+		p.apart = false
+		p.hold(int(p.server.Load().cpu.Load()))
 	}
 }
 
-// Adopt begins to place a new thread, which is stopped.
-func (p *Place) Adopt(tid int32) {
-	if p.keeper == nil {
+// server is a host thread that serves guests. It alone uses it, but where said.
+type server struct {
+	key uint64 // immutable
+
+	// cpu is where it is confined to, or anywhere. The keeper reads it.
+	cpu    atomic.Int32
+	chosen uint64 // when, by the TSC
+
+	// moving says that it was set free and waits to see where it wakes up.
+	moving bool
+
+	// moveTo is a CPU that the keeper wants it to go to, or anywhere.
+	moveTo atomic.Int32
+}
+
+// settle confines the server, which is the caller, to a CPU, or sets it free to choose
+// another when it wakes up next.
+func (s *server) settle(k *Keeper) {
+	if to := s.moveTo.Load(); to != anywhere {
+		s.moveTo.Store(anywhere)
+		s.stay(k, int(to))
 		return
 	}
-	if p.cpu.Load() == anywhere {
-		p.stay(p.keeper.pick(hostcall.Getcpu()), tid)
-	} else {
-		p.hold(tid)
+	cpu := s.cpu.Load()
+	if cpu == anywhere {
+		s.stay(k, k.pick(hostcall.Getcpu()))
+		return
 	}
-	p.keeper.add(tid, p)
-}
-
-// Drop ends what Adopt began, while the thread is still there.
-func (p *Place) Drop(tid int32) {
-	if p.keeper != nil {
-		p.keeper.remove(tid)
+	if now := clock.TSC(); now-s.chosen > placeFor {
+		s.chosen = now
+		s.moving = true
+		hostcall.SchedSetaffinity(0, k.cpus)
 	}
 }
 
-// Release sets the server free for other work.
-func (p *Place) Release() {
-	if p.keeper != nil && p.cpu.Load() != anywhere {
-		hostcall.SchedSetaffinity(0, p.keeper.cpus)
-		p.cpu.Store(anywhere)
-	}
+func (s *server) stay(k *Keeper, cpu int) {
+	s.moving = false
+	s.chosen = clock.TSC()
+	s.cpu.Store(int32(cpu))
+	hostcall.SchedSetaffinity(0, k.only(cpu))
 }

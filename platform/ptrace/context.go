@@ -81,7 +81,7 @@ func (c *context) run(t *thread) (platform.Event, error) {
 			return platform.Event{}, errDead
 		}
 		ws, err := t.wait()
-		c.place.AfterRun(t.tid)
+		c.place.AfterRun()
 		if err != nil {
 			return platform.Event{}, err
 		}
@@ -139,7 +139,7 @@ func (c *context) setThread(t *thread) {
 	c.thread = t
 	c.mu.Unlock()
 	if old != nil {
-		c.place.Drop(old.tid)
+		c.place.Drop()
 		old.end()
 	}
 	if t != nil {
@@ -189,7 +189,6 @@ func (c *context) SetFPU(f arch.FPUState) error {
 func (c *context) Release() {
 	c.setThread(nil)
 	if c.locked {
-		c.place.Release()
 		runtime.UnlockOSThread()
 		c.locked = false
 	}

@@ -2,7 +2,6 @@ package trap
 
 import (
 	"errors"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,10 +26,8 @@ type context struct {
 
 	space *addressSpace // that thread belongs to; owner only
 
-	// locked says that Switch tied the goroutine to its host thread. Owner only.
-	locked bool
-	place  place.Place
-	pace   pace
+	place place.Place // owner only
+	pace  pace        // owner only
 
 	// hidden is a program counter in a trampoline that the owner of the context was told
 	// as shown. Owner only.
@@ -151,7 +148,7 @@ func (c *context) run(t *thread) error {
 		err = c.sleep(t)
 		c.together(t)
 	}
-	c.place.AfterRun(t.tid)
+	c.place.AfterRun()
 	return err
 }
 
@@ -183,10 +180,6 @@ func (c *context) sleep(t *thread) error {
 
 // move gives the context a thread in s, with the FPU state of the one that it had.
 func (c *context) move(s *addressSpace) error {
-	if !c.locked {
-		runtime.LockOSThread()
-		c.locked = true
-	}
 	old := c.thread
 	if old != nil && c.fpu == nil {
 		fpu, err := c.FPU()
@@ -196,7 +189,7 @@ func (c *context) move(s *addressSpace) error {
 		c.fpu = fpu
 	}
 	if old != nil {
-		c.place.Drop(old.tid)
+		c.place.Drop()
 	}
 	t, err := s.enter(old, c.space)
 	if err != nil {
@@ -274,13 +267,10 @@ func (c *context) Release() {
 	if t == nil {
 		return
 	}
-	c.place.Drop(t.tid)
+	c.place.Drop()
 	c.setThread(nil, nil)
 	t.proc.giveThread(t)
 	s.decRef()
-	c.place.Release()
-	runtime.UnlockOSThread()
-	c.locked = false
 }
 
 // setFPU has the thread load f before it runs again.

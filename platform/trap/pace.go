@@ -50,7 +50,7 @@ func (c *context) choose(t *thread, others bool) bool {
 		if changed {
 			p.quick = 0
 		}
-		if p.quick < p.need || others || !c.place.Apart(t.tid) {
+		if p.quick < p.need || others || !c.place.Apart() {
 			return false
 		}
 		p.length, p.strikes = 0, 0
@@ -79,7 +79,7 @@ func (c *context) together(t *thread) {
 	}
 	p.need = min(p.need, needAtMost)
 	p.quick = 0
-	c.place.Together(t.tid)
+	c.place.Together()
 }
 
 // timed notes how long a turn together took that began at start.
