@@ -134,7 +134,7 @@ func (t *ScriptThread) Interrupt() {
 	}
 }
 
-func (t *ScriptThread) FPU() (arch.FPUState, error)   { return t.fpu, nil }
+func (t *ScriptThread) FPU() (arch.FPUState, error)  { return t.fpu, nil }
 func (t *ScriptThread) SetFPU(f arch.FPUState) error { t.fpu = f; return nil }
 func (t *ScriptThread) Release()                     { t.once.Do(func() { close(t.gone) }) }
 
