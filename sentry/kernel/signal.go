@@ -279,7 +279,7 @@ func (t *Task) wakeForSignalLocked(kill bool) {
 // kick gets t out of Block, a stop or the guest.
 func (t *Task) kick() {
 	t.blocker.wake()
-	if t.inGuest.Load() {
+	if t.cpu.inGuest() {
 		t.ctx.Interrupt()
 	}
 }

@@ -25,7 +25,9 @@ type Task struct {
 	regs      arch.Registers
 	restart   RestartBlock
 	inRestart bool
-	inSyscall bool // the last event was a system call: its result may be a restart code
+	args      arch.Args // of the call under way
+	inCall    bool      // a call is under way
+	inSyscall bool      // the last event was a system call: its result may be a restart code
 	blocker   blocker
 	dying     bool   // run ends the task with exitCode
 	exitCode  uint32 // as for wait4, without the core bit of threads
@@ -37,10 +39,10 @@ type Task struct {
 	savedMask linux.SignalSet
 	maskSaved bool
 
-	// syscallNo is the number of the call under way or -1; for /proc/PID/syscall.
+	// syscallNo is the number of the call in which the task sleeps, or -1 if it sleeps
+	// outside one; of no meaning while it runs.
 	syscallNo atomic.Int64
 	blocked   atomic.Bool // asleep in Block
-	inGuest   atomic.Bool // in Switch, or about to be
 	cpu       cpuTime
 
 	// pending says that something waits on the way to the guest: a signal, a
@@ -237,7 +239,8 @@ func (t *Task) SetPersonality(p uint32) { t.personality.Store(p) }
 // StartTime returns CLOCK_MONOTONIC at the task's start, in nanoseconds.
 func (t *Task) StartTime() int64 { return t.startTime.Load() }
 
-// SyscallNo returns the number of the call under way, or -1 if the task is not in one.
+// SyscallNo returns the number of the call in which the task sleeps, or -1 if it is not in one.
+// Of a task that runs it says nothing.
 func (t *Task) SyscallNo() int64 { return t.syscallNo.Load() }
 
 // State returns the letter of ps(1): R S T t Z X.
