@@ -32,7 +32,8 @@ func (t *Task) CopyOut(a addr.Addr, src []byte) error {
 	return err
 }
 
-// CopyInStruct reads a struct of abi/linux from guest memory.
+// CopyInStruct reads a struct of abi/linux from guest memory. It allocates, as
+// CopyOutStruct does: what programs do all the time encodes for itself.
 func (t *Task) CopyInStruct(a addr.Addr, x Unmarshaler) error {
 	var small [256]byte
 	b := small[:]
@@ -58,6 +59,22 @@ func (t *Task) CopyOutStruct(a addr.Addr, x Marshaler) error {
 		b = make([]byte, n)
 	}
 	x.MarshalBytes(b)
+	return t.CopyOut(a, b)
+}
+
+// CopyInTimespec and CopyOutTimespec move what the calls about time take and give.
+func (t *Task) CopyInTimespec(a addr.Addr, ts *linux.Timespec) error {
+	b := make([]byte, ts.SizeBytes())
+	err := t.CopyIn(a, b)
+	if err == nil {
+		ts.UnmarshalBytes(b)
+	}
+	return err
+}
+
+func (t *Task) CopyOutTimespec(a addr.Addr, ts *linux.Timespec) error {
+	b := make([]byte, ts.SizeBytes())
+	ts.MarshalBytes(b)
 	return t.CopyOut(a, b)
 }
 

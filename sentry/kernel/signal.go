@@ -304,6 +304,9 @@ func (t *Task) SetSignalMask(m linux.SignalSet) {
 	t.setMaskLocked(m)
 }
 
+// OwnSignalMask is SignalMask for the task's own goroutine, which alone changes the mask: it takes no lock.
+func (t *Task) OwnSignalMask() linux.SignalSet { return t.sigMask }
+
 func (t *Task) setMaskLocked(m linux.SignalSet) {
 	m &^= linux.UnblockableSignals
 	// Signals of the process that only this task would have taken go to another.

@@ -9,8 +9,10 @@ import (
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/futex"
 	"ringfence/sentry/limits"
 	"ringfence/sentry/mm"
+	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
 
@@ -26,15 +28,19 @@ type Task struct {
 	restart   RestartBlock
 	inRestart bool
 	args      arch.Args // of the call under way
-	inCall    bool      // a call is under way
-	inSyscall bool      // the last event was a system call: its result may be a restart code
-	blocker   blocker
-	dying     bool   // run ends the task with exitCode
-	exitCode  uint32 // as for wait4, without the core bit of threads
-	fault     lastFault
-	clearTID  addr.Addr // set_tid_address(2)
-	setTID    addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
-	altStack  linux.SignalStack
+	// Seq and FutexWaiter are for the handler of the call under way: what lives in them would
+	// have to be allocated otherwise, as file systems and futex queues are handed pointers to it.
+	Seq         usermem.Sequence
+	FutexWaiter futex.Waiter
+	inCall      bool // a call is under way
+	inSyscall   bool // the last event was a system call: its result may be a restart code
+	blocker     blocker
+	dying       bool   // run ends the task with exitCode
+	exitCode    uint32 // as for wait4, without the core bit of threads
+	fault       lastFault
+	clearTID    addr.Addr // set_tid_address(2)
+	setTID      addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
+	altStack    linux.SignalStack
 	// savedMask is what SetTempMask replaced, if maskSaved.
 	savedMask linux.SignalSet
 	maskSaved bool

@@ -1,6 +1,8 @@
 package usermem
 
 import (
+	"encoding/binary"
+
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 )
@@ -15,6 +17,7 @@ type Sequence struct {
 	first addr.Range   // the range under way
 	rest  []addr.Range // what follows
 	buf   []byte       // instead of the above, if io is nil
+	word  [8]byte      // on its way in or out
 }
 
 // Single returns the sequence of the one range r in m.
@@ -102,6 +105,18 @@ func (s *Sequence) CopyIn(dst []byte) (int, error) {
 	return s.each(uint64(len(dst)), func(r addr.Range, done int) (int, error) {
 		return s.io.CopyIn(r.Start, dst[done:done+int(r.Len())])
 	}, func(b []byte) int { return copy(dst, b) })
+}
+
+// CopyOutUint64 and CopyInUint64 move a little-endian word, or EFAULT.
+func (s *Sequence) CopyOutUint64(v uint64) error {
+	binary.LittleEndian.PutUint64(s.word[:], v)
+	_, err := s.CopyOut(s.word[:])
+	return err
+}
+
+func (s *Sequence) CopyInUint64() (uint64, error) {
+	_, err := s.CopyIn(s.word[:])
+	return binary.LittleEndian.Uint64(s.word[:]), err
 }
 
 // ZeroOut writes n zero bytes, as CopyOut writes.
