@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
@@ -111,7 +112,30 @@ func (t *Task) CopyInString(a addr.Addr, max int) (string, error) {
 // CopyInPath reads a path: ENAMETOOLONG if it does not fit PATH_MAX with its NUL.
 // An empty path is for the caller to judge.
 func (t *Task) CopyInPath(a addr.Addr) (string, error) {
-	return usermem.CopyInString(t.mm, a, linux.PATH_MAX-1)
+	var b [256]byte
+	switch n, err := t.mm.CopyInString(a, b[:]); err {
+	case nil:
+		return t.paths.intern(b[:n]), nil
+	case errno.ENAMETOOLONG:
+		return usermem.CopyInString(t.mm, a, linux.PATH_MAX-1)
+	default:
+		return "", err
+	}
+}
+
+// pathCache holds the strings of paths that a task named lately, by hash: programs name the same ones
+// again and again.
+type pathCache [16]string
+
+var pathSeed = maphash.MakeSeed()
+
+// intern returns b as a string.
+func (c *pathCache) intern(b []byte) string {
+	s := &c[maphash.Bytes(pathSeed, b)%uint64(len(c))]
+	if *s != string(b) {
+		*s = string(b)
+	}
+	return *s
 }
 
 // Range returns n bytes from a as a Sequence. EFAULT if the range is not within user memory.

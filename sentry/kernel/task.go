@@ -32,6 +32,7 @@ type Task struct {
 	// have to be allocated otherwise, as file systems and futex queues are handed pointers to it.
 	Seq         usermem.Sequence
 	FutexWaiter futex.Waiter
+	paths       pathCache
 	inCall      bool // a call is under way
 	inSyscall   bool // the last event was a system call: its result may be a restart code
 	blocker     blocker

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"bytes"
 	"sync"
 
 	"ringfence/abi/addr"
@@ -70,6 +71,23 @@ func (m *MM) CopyIn(a addr.Addr, dst []byte) (int, error) { return m.read(a, dst
 
 // CopyOut implements usermem.IO.
 func (m *MM) CopyOut(a addr.Addr, src []byte) (int, error) { return m.write(a, src, bySentry) }
+
+// CopyInString reads a string into dst up to its NUL, and returns its length; ENAMETOOLONG
+// if dst ends first. It touches no page behind the NUL.
+func (m *MM) CopyInString(a addr.Addr, dst []byte) (int, error) {
+	for done := 0; done < len(dst); {
+		at := a + addr.Addr(done)
+		got, err := m.CopyIn(at, dst[done:min(len(dst), done+addr.PageSize-int(at.Offset()))])
+		if i := bytes.IndexByte(dst[done:done+got], 0); i >= 0 {
+			return done + i, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		done += got
+	}
+	return 0, errno.ENAMETOOLONG
+}
 
 // ReadRemote reads memory as ptrace(2) and /proc/PID/mem do: protections don't matter.
 func (m *MM) ReadRemote(a addr.Addr, dst []byte) (int, error) { return m.read(a, dst, byForce) }
