@@ -155,17 +155,11 @@ func (s *Sequence) blocks(n uint64, write bool, fn func([][]byte) (int, error)) 
 		if r.Empty() {
 			break
 		}
-		offered := 0
-		m, err := s.io.Blocks(r, write, func(blocks [][]byte) (int, error) {
-			for _, b := range blocks {
-				offered += len(b)
-			}
-			return fn(blocks)
-		})
+		m, lent, err := s.io.Blocks(r, write, fn)
 		s.Skip(uint64(m))
 		total += m
 		n -= uint64(m)
-		if err != nil || m < offered {
+		if err != nil || m < lent {
 			if total > 0 && err == errno.EFAULT {
 				err = nil
 			}
