@@ -8,6 +8,7 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform"
 	"ringfence/platform/arch"
+	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/futex"
 	"ringfence/sentry/limits"
@@ -33,8 +34,9 @@ type Task struct {
 	Seq         usermem.Sequence
 	FutexWaiter futex.Waiter
 	paths       pathCache
-	inCall      bool // a call is under way
-	inSyscall   bool // the last event was a system call: its result may be a restart code
+	fileEntry   wait.Entry // of BlockOnFile
+	inCall      bool       // a call is under way
+	inSyscall   bool       // the last event was a system call: its result may be a restart code
 	blocker     blocker
 	dying       bool   // run ends the task with exitCode
 	exitCode    uint32 // as for wait4, without the core bit of threads

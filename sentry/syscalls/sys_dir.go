@@ -75,11 +75,11 @@ func (d *dirents) add(e vfs.Dirent) bool {
 
 // getdents fills the caller's buffer with entries.
 func getdents(t *kernel.Task, a *arch.Args, long bool) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	d := direntPool.Get().(*dirents)
 	defer direntPool.Put(d)
 	d.size, d.n, d.long, d.full = int(min(a[2].Uint(), maxDirents)), 0, long, false

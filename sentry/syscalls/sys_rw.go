@@ -121,11 +121,11 @@ func sysPwrite64(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 // single is read and write with one buffer.
 func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	if write {
 		err = f.Writable()
 	} else {
@@ -141,7 +141,7 @@ func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, err
 	if err != nil {
 		return 0, err
 	}
-	return moveFile(t, f, &transfer{write: write, seq: &t.Seq, offset: offset})
+	return moveFile(t, f.File, &transfer{write: write, seq: &t.Seq, offset: offset})
 }
 
 func sysReadv(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -189,11 +189,11 @@ func vector2(t *kernel.Task, a *arch.Args, write bool, known uint32) (uint64, er
 }
 
 func vector(t *kernel.Task, a *arch.Args, write bool, off int64, flags uint32) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	if write {
 		err = f.Writable()
 	} else {
@@ -206,15 +206,15 @@ func vector(t *kernel.Task, a *arch.Args, write bool, off int64, flags uint32) (
 	if err != nil {
 		return 0, err
 	}
-	return moveFile(t, f, &transfer{write: write, seq: &t.Seq, offset: off, flags: flags})
+	return moveFile(t, f.File, &transfer{write: write, seq: &t.Seq, offset: off, flags: flags})
 }
 
 func sysLseek(t *kernel.Task, a *arch.Args) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	pos, err := f.Lseek(t, a[1].Int64(), int(a[2].Int()))
 	return uint64(pos), err
 }

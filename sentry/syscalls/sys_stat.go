@@ -45,11 +45,11 @@ func sysNewfstatat(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func fstat(t *kernel.Task, fd int32, out addr.Addr) error {
-	f, err := t.GetAnyFile(fd)
+	f, err := t.BorrowAnyFile(fd)
 	if err != nil {
 		return err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	return putStat(t, f.Path, out)
 }
 
