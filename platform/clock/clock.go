@@ -100,7 +100,7 @@ func (c *Calibrator) Step() (Params, time.Duration) {
 	if c.broken {
 		return Params{}, maxInterval
 	}
-	s := c.measure()
+	s := measure(c.host)
 	if len(c.past) == 0 {
 		c.past = append(c.past, s)
 		return Params{}, c.next
@@ -147,13 +147,13 @@ func (c *Calibrator) Step() (Params, time.Duration) {
 
 // measure reads counter and monotonic clock together: of several tries, the one whose
 // two counter readings lie closest.
-func (c *Calibrator) measure() sample {
+func measure(h host) sample {
 	var best sample
 	gap := uint64(math.MaxUint64)
 	for range 8 {
-		a := c.host.tsc()
-		ns := c.host.now(hostcall.CLOCK_MONOTONIC)
-		b := c.host.tsc()
+		a := h.tsc()
+		ns := h.now(hostcall.CLOCK_MONOTONIC)
+		b := h.tsc()
 		if b-a < gap {
 			gap = b - a
 			best = sample{a + gap/2, ns}

@@ -9,6 +9,9 @@ import (
 // rdtsc returns the time stamp counter, read after everything before it.
 func rdtsc() uint64
 
+// ticks returns the time stamp counter without waiting for what stands before it.
+func ticks() uint64
+
 // cpuid returns two registers of CPUID's leaf (subleaf 0).
 func cpuid(leaf uint32) (eax, edx uint32)
 

@@ -109,6 +109,10 @@ type Manager struct {
 
 // bucket is the list of waiters whose keys hash alike, oldest first.
 type bucket struct {
+	// waiters counts those in the list and those about to be: a waiter is counted before it looks
+	// at its word, and a waker looks here after the word was changed, without the lock.
+	waiters atomic.Int32
+
 	mu         sync.Mutex
 	head, tail *Waiter // guarded by mu
 }
@@ -132,6 +136,7 @@ func (b *bucket) push(w *Waiter) {
 		b.head = w
 	}
 	b.tail = w
+	b.waiters.Add(1)
 	w.bucket.Store(b)
 }
 
@@ -147,6 +152,7 @@ func (b *bucket) remove(w *Waiter) {
 		b.tail = w.prev
 	}
 	w.next, w.prev = nil, nil
+	b.waiters.Add(-1)
 }
 
 // wake takes w out and wakes it; nobody touches it afterwards.
@@ -201,6 +207,8 @@ func (m *Manager) Wait(w *Waiter, f Word, val, bitset uint32) error {
 	}
 	w.key, w.bitset, w.pi = k, bitset, piWaiter{}
 	b := m.bucket(k)
+	b.waiters.Add(1)
+	defer b.waiters.Add(-1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	v, err := f.Mem.LoadUint32(f.Addr)
@@ -247,6 +255,9 @@ func (m *Manager) Wake(f Word, n int, bitset uint32) (int, error) {
 		return 0, err
 	}
 	b := m.bucket(k)
+	if b.waiters.Load() == 0 {
+		return 0, nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.wakeKey(k, max(n, 1), bitset)

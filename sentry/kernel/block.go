@@ -139,9 +139,10 @@ func (t *Task) BlockOnFile(f *vfs.File, mask wait.Mask, nonblock bool, deadline 
 	if q == nil {
 		return err
 	}
-	e := wait.Entry{Waiter: t, Mask: mask}
-	q.Register(&e)
-	defer q.Unregister(&e)
+	e := &t.fileEntry
+	e.Waiter, e.Mask = t, mask
+	q.Register(e)
+	defer q.Unregister(e)
 	for {
 		if err := op(); err != errno.EAGAIN {
 			return err

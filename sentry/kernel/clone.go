@@ -109,7 +109,6 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		}
 		n.regs.FsBase = a.TLS
 	}
-	n.syscallNo.Store(-1)
 	n.comm = t.Comm()
 	n.personality.Store(t.personality.Load())
 	n.timerSlack.Store(t.timerSlack.Load())

@@ -5,54 +5,67 @@ import (
 	"time"
 )
 
-// Phases of a task, for the accounting of CPU time.
+// cpuTime is how much processor time a task has used, in ticks of Kernel.ticks. What
+// passes between entry to and return from the guest counts as user time, the rest but
+// sleep as system time. The zero value is a task that has not run.
+//
+// Every way into and out of the guest costs a look at the counter and one store: of
+// user, system and their sum, only one of the first two stands still, and that one is
+// kept. The task is the only writer.
+type cpuTime struct {
+	// sum: bit 0 says that the task runs. The rest is what to subtract from the
+	// counter to get the sum; of a task that sleeps, the sum.
+	sum atomic.Int64
+	// part: bit 0 says that the task is in the guest. The rest is its system time then, else its user time.
+	part atomic.Int64
+}
+
 const (
-	phaseIdle   = 0
-	phaseUser   = 1
-	phaseSystem = 2
-	phaseMask   = 3
+	cpuRuns    = 1 // in sum
+	cpuInGuest = 1 // in part
 )
 
-// cpuTime is how much processor time a task has used. What passes between entry to
-// and return from the guest counts as user time, the rest but sleep as system time. The task is the
-// only writer. since holds when the present phase began, with the phase in the
-// lowest two bits: a reader that finds it unchanged has read a consistent state.
-type cpuTime struct {
-	user, system atomic.Int64 // nanoseconds, without the present phase
-	since        atomic.Int64
+// total is the sum of user and system time at now.
+func cpuTotal(sum, now int64) int64 {
+	if sum&cpuRuns == 0 {
+		return sum >> 1
+	}
+	return now - sum>>1
 }
 
-// enter begins a phase.
-func (c *cpuTime) enter(t *Task, phase int64) {
-	now := t.k.Monotonic() &^ phaseMask
-	old := c.since.Load()
-	switch d := now - old&^phaseMask; old & phaseMask {
-	case phaseUser:
-		c.user.Add(d)
-	case phaseSystem:
-		c.system.Add(d)
-	}
-	c.since.Store(now | phase)
+// run and sleep begin and end a time that counts. The task is not in the guest.
+func (c *cpuTime) run(now int64)   { c.sum.Store((now-cpuTotal(c.sum.Load(), now))<<1 | cpuRuns) }
+func (c *cpuTime) sleep(now int64) { c.sum.Store(cpuTotal(c.sum.Load(), now) << 1) }
+
+// enterGuest and leaveGuest begin and end user time.
+func (c *cpuTime) enterGuest(now int64) {
+	user := c.part.Load() >> 1
+	c.part.Store((cpuTotal(c.sum.Load(), now)-user)<<1 | cpuInGuest)
 }
+
+func (c *cpuTime) leaveGuest(now int64) {
+	system := c.part.Load() >> 1
+	c.part.Store((cpuTotal(c.sum.Load(), now) - system) << 1)
+}
+
+// inGuest reports whether the task is in Switch, or about to be. Any goroutine.
+func (c *cpuTime) inGuest() bool { return c.part.Load()&cpuInGuest != 0 }
 
 // times returns user and system time up to now. Any goroutine.
-func (c *cpuTime) times(t *Task) (user, system time.Duration) {
-	for range 100 {
-		since := c.since.Load()
-		u, s := c.user.Load(), c.system.Load()
-		d := max(0, t.k.Monotonic()-since&^phaseMask)
-		if c.since.Load() != since {
+func (c *cpuTime) times(k *Kernel) (user, system time.Duration) {
+	for {
+		sum, part := c.sum.Load(), c.part.Load()
+		now := k.ticks.Now()
+		if c.sum.Load() != sum || c.part.Load() != part {
 			continue
 		}
-		switch since & phaseMask {
-		case phaseUser:
-			u += d
-		case phaseSystem:
-			s += d
+		still := part >> 1
+		moving := max(cpuTotal(sum, now)-still, 0)
+		if part&cpuInGuest != 0 {
+			return k.ticks.Duration(moving), k.ticks.Duration(still)
 		}
-		return time.Duration(u), time.Duration(s)
+		return k.ticks.Duration(still), k.ticks.Duration(moving)
 	}
-	return time.Duration(c.user.Load()), time.Duration(c.system.Load())
 }
 
 // cpuTotals are the times of tasks that are gone.
@@ -66,7 +79,7 @@ func (c *cpuTotals) add(user, system time.Duration) {
 }
 
 // CPUTimes returns the user and system time of the task.
-func (t *Task) CPUTimes() (user, system time.Duration) { return t.cpu.times(t) }
+func (t *Task) CPUTimes() (user, system time.Duration) { return t.cpu.times(t.k) }
 
 // CPUTimes returns the user and system time of all tasks that the process has or had.
 func (tg *ThreadGroup) CPUTimes() (user, system time.Duration) {
@@ -78,7 +91,7 @@ func (tg *ThreadGroup) CPUTimes() (user, system time.Duration) {
 func (tg *ThreadGroup) cpuTimesLocked() (user, system time.Duration) {
 	user, system = tg.deadCPU.user, tg.deadCPU.system
 	for _, t := range tg.threads {
-		u, s := t.cpu.times(t)
+		u, s := t.cpu.times(t.k)
 		user += u
 		system += s
 	}

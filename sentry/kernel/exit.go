@@ -72,7 +72,7 @@ func (t *Task) exit() {
 	// Whoever joins the thread learns of its end here: little is left to do then, so that its
 	// number is gone soon.
 	t.releaseMM()
-	t.cpu.enter(t, phaseIdle)
+	t.cpu.sleep(k.ticks.Now())
 	t.notifyExit(last)
 }
 
@@ -369,7 +369,7 @@ func (t *Task) releaseLocked() {
 	t.exitState = dead
 	tg.sigMu.Lock()
 	t.signals.remove(k, ^linux.SignalSet(0))
-	u, s := t.cpu.times(t)
+	u, s := t.cpu.times(k)
 	tg.deadCPU.add(u, s)
 	tg.deadUsage.addTask(&t.usage)
 	if tg.leader != t || len(tg.threads) == 1 {

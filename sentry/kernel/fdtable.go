@@ -37,14 +37,32 @@ func (ft *FDTable) ID() uint64 { return ft.id }
 
 // Get returns the file of fd with a reference; EBADF if there is none.
 func (ft *FDTable) Get(fd int32) (*vfs.File, error) {
+	if ft.private() {
+		f, err := ft.at(fd)
+		if err == nil {
+			f.IncRef()
+		}
+		return f, err
+	}
 	ft.mu.RLock()
 	defer ft.mu.RUnlock()
-	if fd < 0 || int(fd) >= len(ft.files) || ft.files[fd] == nil {
+	f, err := ft.at(fd)
+	if err == nil {
+		f.IncRef()
+	}
+	return f, err
+}
+
+// private reports whether the caller is the only user of the table. Until it shares the table itself, nobody
+// else changes it: others that get hold of it, as /proc does, only read (Linux's __fget_light).
+func (ft *FDTable) private() bool { return ft.users.Load() == 1 }
+
+// at returns the file of fd. Preconditions: mu is held, or the table is the caller's alone.
+func (ft *FDTable) at(fd int32) (*vfs.File, error) {
+	if uint(fd) >= uint(len(ft.files)) || ft.files[fd] == nil {
 		return nil, errno.EBADF
 	}
-	f := ft.files[fd]
-	f.IncRef()
-	return f, nil
+	return ft.files[fd], nil
 }
 
 // Install puts f at the lowest free descriptor not below minFD and returns it. It takes its

@@ -20,6 +20,41 @@ func (t *Task) GetFile(fd int32) (*vfs.File, error) {
 	return f, nil
 }
 
+// Borrowed is an open file that a call works on. It has a reference only if others could take
+// the file away meanwhile.
+type Borrowed struct {
+	*vfs.File
+	counted bool
+}
+
+// Return ends the use of the file.
+func (b Borrowed) Return() {
+	if b.counted {
+		b.DecRef()
+	}
+}
+
+// BorrowFile is GetFile for calls that leave descriptors alone and keep no file: it touches no count
+// that other threads do not need.
+func (t *Task) BorrowFile(fd int32) (Borrowed, error) {
+	b, err := t.BorrowAnyFile(fd)
+	if err == nil && b.Mode&vfs.FModePath != 0 {
+		b.Return()
+		return Borrowed{}, errBadFile
+	}
+	return b, err
+}
+
+// BorrowAnyFile is BorrowFile that also takes files opened with O_PATH.
+func (t *Task) BorrowAnyFile(fd int32) (Borrowed, error) {
+	if t.files.private() {
+		f, err := t.files.at(fd)
+		return Borrowed{File: f}, err
+	}
+	f, err := t.files.Get(fd)
+	return Borrowed{f, true}, err
+}
+
 // GetAnyFile is GetFile that also takes files opened with O_PATH.
 func (t *Task) GetAnyFile(fd int32) (*vfs.File, error) { return t.files.Get(fd) }
 

@@ -147,7 +147,7 @@ func (t *Task) doStop() bool {
 
 // park sleeps while t is stopped, for job control or for its tracer.
 func (t *Task) park() {
-	t.cpu.enter(t, phaseIdle)
+	t.fallAsleep()
 	for {
 		t.tg.sigMu.Lock()
 		stopped := t.stop != notStopped
@@ -158,7 +158,7 @@ func (t *Task) park() {
 		<-t.blocker.token
 		t.serveFPU()
 	}
-	t.cpu.enter(t, phaseSystem)
+	t.cpu.run(t.k.ticks.Now())
 }
 
 // tellStop tells the parent that the group stopped or continued, and the tracer if
@@ -187,7 +187,7 @@ func (t *Task) tellStopLocked(toTracer bool, why int32) {
 	info := linux.SignalInfo{Signo: int32(linux.SIGCHLD), Code: why}
 	info.SetPID(x.pid.Load().In(ptg.pid.ns))
 	info.SetUID(uint32(x.Creds().RUID))
-	u, s := x.cpu.times(x)
+	u, s := x.cpu.times(x.k)
 	info.SetUtime(linux.DurationToTicks(u))
 	info.SetStime(linux.DurationToTicks(s))
 	t.tg.sigMu.Lock()

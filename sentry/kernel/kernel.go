@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"ringfence/platform"
+	"ringfence/platform/clock"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/epoll"
 	"ringfence/sentry/fs/pipe"
@@ -62,8 +63,9 @@ type Kernel struct {
 	CPUs     int
 	MaxTasks int
 	Memory   uint64
-	BootTime int64 // CLOCK_REALTIME when the kernel was made, in nanoseconds
-	bootMono int64 // CLOCK_MONOTONIC of the same moment
+	BootTime int64          // CLOCK_REALTIME when the kernel was made, in nanoseconds
+	bootMono int64          // CLOCK_MONOTONIC of the same moment
+	ticks    *clock.Counter // what CPU time is measured with
 	UserNS   *creds.UserNamespace
 	PIDNS    *PIDNamespace // the initial one
 	UTSNS    *UTSNamespace
@@ -117,6 +119,7 @@ func New(c Config) *Kernel {
 		MaxTasks: c.MaxTasks,
 		Memory:   c.Memory,
 		UserNS:   &creds.UserNamespace{},
+		ticks:    clock.NewCounter(),
 	}
 	if k.MaxTasks == 0 {
 		k.MaxTasks = DefaultMaxTasks

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
@@ -32,7 +33,8 @@ func (t *Task) CopyOut(a addr.Addr, src []byte) error {
 	return err
 }
 
-// CopyInStruct reads a struct of abi/linux from guest memory.
+// CopyInStruct reads a struct of abi/linux from guest memory. It allocates, as
+// CopyOutStruct does: what programs do all the time encodes for itself.
 func (t *Task) CopyInStruct(a addr.Addr, x Unmarshaler) error {
 	var small [256]byte
 	b := small[:]
@@ -58,6 +60,22 @@ func (t *Task) CopyOutStruct(a addr.Addr, x Marshaler) error {
 		b = make([]byte, n)
 	}
 	x.MarshalBytes(b)
+	return t.CopyOut(a, b)
+}
+
+// CopyInTimespec and CopyOutTimespec move what the calls about time take and give.
+func (t *Task) CopyInTimespec(a addr.Addr, ts *linux.Timespec) error {
+	b := make([]byte, ts.SizeBytes())
+	err := t.CopyIn(a, b)
+	if err == nil {
+		ts.UnmarshalBytes(b)
+	}
+	return err
+}
+
+func (t *Task) CopyOutTimespec(a addr.Addr, ts *linux.Timespec) error {
+	b := make([]byte, ts.SizeBytes())
+	ts.MarshalBytes(b)
 	return t.CopyOut(a, b)
 }
 
@@ -94,7 +112,30 @@ func (t *Task) CopyInString(a addr.Addr, max int) (string, error) {
 // CopyInPath reads a path: ENAMETOOLONG if it does not fit PATH_MAX with its NUL.
 // An empty path is for the caller to judge.
 func (t *Task) CopyInPath(a addr.Addr) (string, error) {
-	return usermem.CopyInString(t.mm, a, linux.PATH_MAX-1)
+	var b [256]byte
+	switch n, err := t.mm.CopyInString(a, b[:]); err {
+	case nil:
+		return t.paths.intern(b[:n]), nil
+	case errno.ENAMETOOLONG:
+		return usermem.CopyInString(t.mm, a, linux.PATH_MAX-1)
+	default:
+		return "", err
+	}
+}
+
+// pathCache holds the strings of paths that a task named lately, by hash: programs name the same ones
+// again and again.
+type pathCache [16]string
+
+var pathSeed = maphash.MakeSeed()
+
+// intern returns b as a string.
+func (c *pathCache) intern(b []byte) string {
+	s := &c[maphash.Bytes(pathSeed, b)%uint64(len(c))]
+	if *s != string(b) {
+		*s = string(b)
+	}
+	return *s
 }
 
 // Range returns n bytes from a as a Sequence. EFAULT if the range is not within user memory.

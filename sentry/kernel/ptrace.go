@@ -209,20 +209,20 @@ func (t *Task) setSyscallStop(op uint8) {
 	t.tg.sigMu.Unlock()
 }
 
-// traceSyscallEnter stops t at a system call. The tracer may change it, or skip it by
-// making its number negative.
-func (t *Task) traceSyscallEnter(nr *uint64, a *arch.Args) (skip bool) {
+// traceSyscallEnter stops t at a system call and returns its number. The tracer may change it, or
+// skip it by making its number negative.
+func (t *Task) traceSyscallEnter() (nr uint64, skip bool) {
 	mode := t.trace.mode.Load()
 	if mode&(traceSyscalls|traceEmulate) != 0 {
 		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_ENTRY)
 		t.traceNotify(t.syscallCode(), linux.PTRACE_EVENTMSG_SYSCALL_ENTRY)
 		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_NONE)
 		if mode&traceEmulate != 0 {
-			return true
+			return t.regs.SyscallNo(), true
 		}
 	}
-	*nr, *a = t.regs.SyscallNo(), t.regs.SyscallArgs()
-	return int64(*nr) < 0
+	nr, t.args = t.regs.SyscallNo(), t.regs.SyscallArgs()
+	return nr, int64(nr) < 0
 }
 
 // traceSyscallExit stops t behind a system call.

@@ -16,7 +16,7 @@ type lastFault struct {
 // run is the life of a task: to the guest and back until it exits.
 func (t *Task) run() {
 	defer t.k.tasks.Done()
-	t.cpu.enter(t, phaseSystem)
+	t.cpu.run(t.k.ticks.Now())
 	if t.tg.limits.Cur(linux.RLIMIT_CPU) != linux.RLIM_INFINITY {
 		t.tg.watchCPULimit()
 	}
@@ -32,17 +32,15 @@ func (t *Task) run() {
 			}
 			continue
 		}
-		t.inGuest.Store(true)
-		if t.pending.Load() { // whoever set it may not have seen inGuest
-			t.inGuest.Store(false)
+		t.offerAnswers()
+		t.cpu.enterGuest(t.k.ticks.Now())
+		if t.pending.Load() { // whoever set it may not have seen the task in the guest
+			t.cpu.leaveGuest(t.k.ticks.Now())
 			continue
 		}
 		t.stepping()
-		t.offerAnswers()
-		t.cpu.enter(t, phaseUser)
 		ev, err := t.ctx.Switch(t.mm.AddressSpace(), &t.regs)
-		t.cpu.enter(t, phaseSystem)
-		t.inGuest.Store(false)
+		t.cpu.leaveGuest(t.k.ticks.Now())
 		t.inSyscall = false
 		t.stepped()
 		if err != nil {
@@ -116,10 +114,20 @@ func (t *Task) setBlocked(on bool) {
 	t.blocked.Store(on)
 	if on {
 		t.usage.voluntary.Add(1)
-		t.cpu.enter(t, phaseIdle)
+		t.fallAsleep()
 	} else {
-		t.cpu.enter(t, phaseSystem)
+		t.cpu.run(t.k.ticks.Now())
 	}
+}
+
+// fallAsleep notes what others may want to know of a task that does not run.
+func (t *Task) fallAsleep() {
+	nr := int64(-1)
+	if t.inCall {
+		nr = int64(t.regs.SyscallNo())
+	}
+	t.syscallNo.Store(nr)
+	t.cpu.sleep(t.k.ticks.Now())
 }
 
 // UserRange returns the addresses that guests of this kernel can map.

@@ -279,7 +279,7 @@ func (t *Task) wakeForSignalLocked(kill bool) {
 // kick gets t out of Block, a stop or the guest.
 func (t *Task) kick() {
 	t.blocker.wake()
-	if t.inGuest.Load() {
+	if t.cpu.inGuest() {
 		t.ctx.Interrupt()
 	}
 }
@@ -303,6 +303,9 @@ func (t *Task) SetSignalMask(m linux.SignalSet) {
 	defer t.tg.sigMu.Unlock()
 	t.setMaskLocked(m)
 }
+
+// OwnSignalMask is SignalMask for the task's own goroutine, which alone changes the mask: it takes no lock.
+func (t *Task) OwnSignalMask() linux.SignalSet { return t.sigMask }
 
 func (t *Task) setMaskLocked(m linux.SignalSet) {
 	m &^= linux.UnblockableSignals

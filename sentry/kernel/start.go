@@ -121,7 +121,6 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 	}
 	t.user.tasks.Add(1)
 	t.cred.Store(a.Cred)
-	t.syscallNo.Store(-1)
 	t.timerSlack.Store(defaultTimerSlack)
 	t.startTime.Store(k.Monotonic())
 	return t, nil

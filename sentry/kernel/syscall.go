@@ -77,21 +77,22 @@ func (t *Task) Restarting() *RestartBlock {
 // doSyscall runs the system call in the registers and stores its result.
 func (t *Task) doSyscall() {
 	nr := t.regs.SyscallNo()
-	args := t.regs.SyscallArgs()
-	t.syscallNo.Store(int64(nr))
+	t.args = t.regs.SyscallArgs()
+	t.inCall = true
 	if t.sysTraced() {
-		if skip := t.traceSyscallEnter(&nr, &args); skip {
+		var skip bool
+		if nr, skip = t.traceSyscallEnter(); skip {
 			// The registers are as the tracer left them.
-			t.traceSyscallExit(nr, &args, 0, nil)
-			t.syscallNo.Store(-1)
+			t.traceSyscallExit(nr, &t.args, 0, nil)
+			t.inCall = false
 			return
 		}
 	}
 	if t.k.Tracer != nil {
-		t.k.Tracer.Enter(t, nr, &args)
+		t.k.Tracer.Enter(t, nr, &t.args)
 	}
-	ret, err := t.call(nr, &args)
-	t.finishSyscall(nr, &args, ret, err)
+	ret, err := t.call(nr, &t.args)
+	t.finishSyscall(nr, &t.args, ret, err)
 }
 
 // call looks nr up and runs its handler.
@@ -144,7 +145,7 @@ func (t *Task) finishSyscall(nr uint64, a *arch.Args, ret uint64, err error) {
 	if t.sysTraced() {
 		t.traceSyscallExit(nr, a, ret, err)
 	}
-	t.syscallNo.Store(-1)
+	t.inCall = false
 }
 
 // interruptedBy reports whether err says that a signal ended a call.

@@ -8,9 +8,12 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform"
 	"ringfence/platform/arch"
+	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/futex"
 	"ringfence/sentry/limits"
 	"ringfence/sentry/mm"
+	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
 
@@ -25,23 +28,31 @@ type Task struct {
 	regs      arch.Registers
 	restart   RestartBlock
 	inRestart bool
-	inSyscall bool // the last event was a system call: its result may be a restart code
-	blocker   blocker
-	dying     bool   // run ends the task with exitCode
-	exitCode  uint32 // as for wait4, without the core bit of threads
-	fault     lastFault
-	clearTID  addr.Addr // set_tid_address(2)
-	setTID    addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
-	answering bool      // the platform answers some calls by itself
-	altStack  linux.SignalStack
+	args      arch.Args // of the call under way
+	// Seq and FutexWaiter are for the handler of the call under way: what lives in them would
+	// have to be allocated otherwise, as file systems and futex queues are handed pointers to it.
+	Seq         usermem.Sequence
+	FutexWaiter futex.Waiter
+	paths       pathCache
+	fileEntry   wait.Entry // of BlockOnFile
+	inCall      bool       // a call is under way
+	inSyscall   bool       // the last event was a system call: its result may be a restart code
+	blocker     blocker
+	dying       bool   // run ends the task with exitCode
+	exitCode    uint32 // as for wait4, without the core bit of threads
+	fault       lastFault
+	clearTID    addr.Addr // set_tid_address(2)
+	setTID      addr.Addr // where the task stores its number when it starts (CLONE_CHILD_SETTID)
+	answering   bool      // the platform answers some calls by itself
+	altStack    linux.SignalStack
 	// savedMask is what SetTempMask replaced, if maskSaved.
 	savedMask linux.SignalSet
 	maskSaved bool
 
-	// syscallNo is the number of the call under way or -1; for /proc/PID/syscall.
+	// syscallNo is the number of the call in which the task sleeps, or -1 if it sleeps
+	// outside one; of no meaning while it runs.
 	syscallNo atomic.Int64
 	blocked   atomic.Bool // asleep in Block
-	inGuest   atomic.Bool // in Switch, or about to be
 	cpu       cpuTime
 
 	// answersStale says that the platform may not know the right answers: see answers.go.
@@ -241,7 +252,8 @@ func (t *Task) SetPersonality(p uint32) { t.personality.Store(p) }
 // StartTime returns CLOCK_MONOTONIC at the task's start, in nanoseconds.
 func (t *Task) StartTime() int64 { return t.startTime.Load() }
 
-// SyscallNo returns the number of the call under way, or -1 if the task is not in one.
+// SyscallNo returns the number of the call in which the task sleeps, or -1 if it is not in one.
+// Of a task that runs it says nothing.
 func (t *Task) SyscallNo() int64 { return t.syscallNo.Load() }
 
 // State returns the letter of ps(1): R S T t Z X.

@@ -318,7 +318,7 @@ func (p *posixTimer) release() {
 // cpuNow returns the time of a CPU timer's clock; user and total are the process's.
 func (p *posixTimer) cpuNow(user, total int64) int64 {
 	if x := p.cpuTask; x != nil {
-		u, s := x.cpu.times(x)
+		u, s := x.cpu.times(x.k)
 		user, total = int64(u), int64(u+s)
 	}
 	if p.cpuUser {

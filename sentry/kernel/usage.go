@@ -82,7 +82,7 @@ func (t *Task) KickAll() {
 
 func (tg *ThreadGroup) kickLocked(but *Task) {
 	for _, x := range tg.threads {
-		if x != but && x.inGuest.Load() {
+		if x != but && x.cpu.inGuest() {
 			x.ctx.Interrupt()
 		}
 	}

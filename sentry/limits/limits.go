@@ -6,6 +6,7 @@ package limits
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -20,8 +21,12 @@ const MaxFiles = 1 << 20
 // Set is the limits of a process, shared by its threads. The zero value limits
 // everything to nothing.
 type Set struct {
+	// cur repeats the soft limits for Cur, which every write to a file and every new descriptor
+	// ask; written under mu.
+	cur [linux.RLIM_NLIMITS]atomic.Uint64
+
 	mu     sync.RWMutex
-	limits [linux.RLIM_NLIMITS]linux.Rlimit
+	limits [linux.RLIM_NLIMITS]linux.Rlimit // guarded by mu
 }
 
 // Default returns the limits that Linux gives the first process (include/asm-generic/resource.h),
@@ -43,14 +48,24 @@ func Default(mem uint64) *Set {
 	s.limits[linux.RLIMIT_MSGQUEUE] = linux.Rlimit{Cur: 819200, Max: 819200}
 	s.limits[linux.RLIMIT_NICE] = linux.Rlimit{}
 	s.limits[linux.RLIMIT_RTPRIO] = linux.Rlimit{}
+	s.publish()
 	return s
+}
+
+// publish makes cur repeat all soft limits of a set that nobody else knows yet.
+func (s *Set) publish() {
+	for i, l := range s.limits {
+		s.cur[i].Store(l.Cur)
+	}
 }
 
 // Clone returns a copy, for fork(2).
 func (s *Set) Clone() *Set {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return &Set{limits: s.limits}
+	c := &Set{limits: s.limits}
+	c.publish()
+	return c
 }
 
 // Get returns both limits of a resource. resource is a RLIMIT_* constant.
@@ -61,13 +76,14 @@ func (s *Set) Get(resource int) linux.Rlimit {
 }
 
 // Cur returns the soft limit of a resource, a RLIMIT_* constant.
-func (s *Set) Cur(resource int) uint64 { return s.Get(resource).Cur }
+func (s *Set) Cur(resource int) uint64 { return s.cur[resource].Load() }
 
 // Put sets a resource's limits without asking, as boot does.
 func (s *Set) Put(resource int, l linux.Rlimit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limits[resource] = l
+	s.cur[resource].Store(l.Cur)
 }
 
 // Change is prlimit64(2): it returns the old limits of resource and, if to is not nil,
@@ -93,5 +109,6 @@ func (s *Set) Change(resource uint32, to *linux.Rlimit, privileged bool) (linux.
 		return linux.Rlimit{}, errno.EPERM
 	}
 	s.limits[resource] = *to
+	s.cur[resource].Store(to.Cur)
 	return old, nil
 }

@@ -28,5 +28,5 @@
 //	        memfile's locks
 //
 // No FileRef is dropped and no Space called with any of these held. An MM locks no
-// second MM, except Fork its child that nobody knows yet.
+// second MM, except Fork its child, of which only Mappables know yet.
 package mm

@@ -26,7 +26,12 @@ func (m *MM) Fork() (*MM, error) {
 	m.pinMu.Lock()
 	m.mapMu.Lock()
 	m.pageMu.Lock()
+	// Mappables know the child before it has its pages: their invalidations must wait for them.
+	c.mapMu.Lock()
+	c.pageMu.Lock()
 	err = m.forkLocked(c)
+	c.pageMu.Unlock()
+	c.mapMu.Unlock()
 	m.pageMu.Unlock()
 	m.mapMu.Unlock()
 	m.pinMu.Unlock()
@@ -43,8 +48,8 @@ func (m *MM) Fork() (*MM, error) {
 	return c, nil
 }
 
-// forkLocked fills c, which nobody else knows, from m. Preconditions: all locks of m are
-// held for writing.
+// forkLocked fills c from m. Preconditions: all locks of m, and mapMu and pageMu of c, are held for
+// writing.
 func (m *MM) forkLocked(c *MM) error {
 	c.layout, c.limits = m.layout, m.limits
 	c.brkStart, c.brkEnd = m.brkStart, m.brkEnd

@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"bytes"
 	"sync"
 
 	"ringfence/abi/addr"
@@ -70,6 +71,23 @@ func (m *MM) CopyIn(a addr.Addr, dst []byte) (int, error) { return m.read(a, dst
 
 // CopyOut implements usermem.IO.
 func (m *MM) CopyOut(a addr.Addr, src []byte) (int, error) { return m.write(a, src, bySentry) }
+
+// CopyInString reads a string into dst up to its NUL, and returns its length; ENAMETOOLONG
+// if dst ends first. It touches no page behind the NUL.
+func (m *MM) CopyInString(a addr.Addr, dst []byte) (int, error) {
+	for done := 0; done < len(dst); {
+		at := a + addr.Addr(done)
+		got, err := m.CopyIn(at, dst[done:min(len(dst), done+addr.PageSize-int(at.Offset()))])
+		if i := bytes.IndexByte(dst[done:done+got], 0); i >= 0 {
+			return done + i, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		done += got
+	}
+	return 0, errno.ENAMETOOLONG
+}
 
 // ReadRemote reads memory as ptrace(2) and /proc/PID/mem do: protections don't matter.
 func (m *MM) ReadRemote(a addr.Addr, dst []byte) (int, error) { return m.read(a, dst, byForce) }
@@ -148,23 +166,41 @@ func (m *MM) ZeroOut(a addr.Addr, n uint64) (uint64, error) {
 // maxBlocks is how many slices one Blocks call lends.
 const maxBlocks = 16
 
+// loan is what one Blocks call lends.
+type loan struct {
+	blocks [maxBlocks][]byte
+	held   [maxBlocks]run // with references
+	n      int
+}
+
+var loans = sync.Pool{New: func() any { return new(loan) }}
+
+// end gives the pages back.
+func (l *loan) end() {
+	for i := range l.n {
+		h := &l.held[i]
+		h.file.DecRef(h.off, h.n)
+		*h, l.blocks[i] = run{}, nil
+	}
+	l.n = 0
+	loans.Put(l)
+}
+
 // Blocks implements usermem.IO. The pages lent carry references, and Fork waits, so
 // that what fn stores can't get lost in a copy on write.
-func (m *MM) Blocks(r addr.Range, write bool, fn func(blocks [][]byte) (int, error)) (int, error) {
+func (m *MM) Blocks(r addr.Range, write bool, fn func(blocks [][]byte) (int, error)) (used, lent int, err error) {
 	if r.Empty() {
-		return 0, nil
+		return 0, 0, nil
 	}
 	access := platform.Read
 	if write {
 		access = platform.Write
 	}
-	var blocks [maxBlocks][]byte
-	var held [maxBlocks]run
-	n := 0
-	var err error
 	m.pinMu.RLock()
 	defer m.pinMu.RUnlock()
-	for at := r.Start; n < maxBlocks && at < r.End; n++ {
+	l := loans.Get().(*loan)
+	defer l.end()
+	for at := r.Start; l.n < maxBlocks && at < r.End; l.n++ {
 		var b []byte
 		b, _, err = m.acquire(at, uint64(r.End-at), access, bySentry)
 		if err != nil {
@@ -174,20 +210,17 @@ func (m *MM) Blocks(r addr.Range, write bool, fn func(blocks [][]byte) (int, err
 		first := addr.PageRoundDown(e.OffAt(uint64(at)))
 		last, _ := addr.PageRoundUp(e.OffAt(uint64(at)) + uint64(len(b)))
 		e.V.file.IncRef(first, last-first)
-		held[n] = run{e.V.file, first, last - first}
+		l.held[l.n] = run{e.V.file, first, last - first}
 		m.pageMu.RUnlock()
-		blocks[n] = b
+		l.blocks[l.n] = b
+		lent += len(b)
 		at += addr.Addr(len(b))
 	}
-	if n == 0 {
-		return 0, err
+	if l.n == 0 {
+		return 0, 0, err
 	}
-	defer func() {
-		for _, h := range held[:n] {
-			h.file.DecRef(h.off, h.n)
-		}
-	}()
-	return fn(blocks[:n])
+	used, err = fn(l.blocks[:l.n])
+	return used, lent, err
 }
 
 // word finds the aligned word at a; as acquire.

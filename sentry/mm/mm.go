@@ -45,6 +45,7 @@ type MM struct {
 	sizes     sizes         // guarded by mapMu
 	mlockNext VMAFlags      // guarded by mapMu: flags of future mappings (MCL_FUTURE)
 	gap       gapHint       // guarded by mapMu
+	changing  vmEntry       // guarded by mapMu: the mapping in the hands of changeVMAs' caller
 
 	pageMu    sync.RWMutex
 	ptes      span.Map[pte] // guarded by pageMu; Off is the offset in pte.file

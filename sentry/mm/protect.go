@@ -89,15 +89,16 @@ func (m *MM) protect(start, end uint64, want platform.Prot, grow uint64, fill *[
 // changed before stays, as on Linux. Preconditions: mapMu is held for writing.
 func (m *MM) changeVMAs(start, end uint64, fn func(*vmEntry) error) error {
 	var buf [8]vmEntry
-	for _, v := range m.vmas.Append(buf[:0], start, end) {
-		if v.Start > start {
+	for _, old := range m.vmas.Append(buf[:0], start, end) {
+		if old.Start > start {
 			return errno.ENOMEM
 		}
-		start = v.End
-		old := v
-		if err := fn(&v); err != nil {
+		start = old.End
+		m.changing = old
+		if err := fn(&m.changing); err != nil {
 			return err
 		}
+		v := m.changing
 		if v.V == old.V {
 			continue
 		}

@@ -127,13 +127,14 @@ func (f faulty) CopyIn(a addr.Addr, dst []byte) (int, error) {
 	return n, nil
 }
 
-func (f faulty) Blocks(r addr.Range, write bool, fn func([][]byte) (int, error)) (int, error) {
+func (f faulty) Blocks(r addr.Range, write bool, fn func([][]byte) (int, error)) (used, lent int, err error) {
 	b := make([]byte, min(r.Len(), page)) // a page at a time
 	n, err := f.CopyIn(r.Start, b)
 	if n == 0 {
-		return 0, err
+		return 0, 0, err
 	}
-	return fn([][]byte{b[:n]})
+	used, err = fn([][]byte{b[:n]})
+	return used, n, err
 }
 
 func TestWrite_that_faults_keeps_what_it_wrote(t *testing.T) {

@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"encoding/binary"
+	"sync"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -21,64 +22,74 @@ var dirCalls = []line{
 }
 
 func sysGetdents(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return getdents(t, a, func(b []byte, d *vfs.Dirent) int {
-		n := (linux.DirentHeadSize + len(d.Name) + 2 + 7) &^ 7
-		if n > len(b) {
-			return 0
-		}
-		direntHead(b[:n], d)
-		copy(b[linux.DirentHeadSize:], d.Name)
-		b[n-1] = d.Type
-		return n
-	})
+	return getdents(t, a, false)
 }
 
 func sysGetdents64(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return getdents(t, a, func(b []byte, d *vfs.Dirent) int {
-		n := (linux.Dirent64HeadSize + len(d.Name) + 1 + 7) &^ 7
-		if n > len(b) {
-			return 0
-		}
-		direntHead(b[:n], d)
-		b[18] = d.Type
-		copy(b[linux.Dirent64HeadSize:], d.Name)
-		return n
-	})
-}
-
-// direntHead fills in what both layouts begin with, and clears the rest.
-func direntHead(b []byte, d *vfs.Dirent) {
-	clear(b)
-	binary.LittleEndian.PutUint64(b, d.Ino)
-	binary.LittleEndian.PutUint64(b[8:], uint64(d.Next))
-	binary.LittleEndian.PutUint16(b[16:], uint16(len(b)))
+	return getdents(t, a, true)
 }
 
 // maxDirents bounds what one getdents collects before it copies out.
 const maxDirents = 64 << 10
 
-// getdents fills the caller's buffer with entries that put lays out; put returns the length, 0 if there is
-// no room.
-func getdents(t *kernel.Task, a *arch.Args, put func(b []byte, d *vfs.Dirent) int) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+// dirents collects what getdents copies out.
+type dirents struct {
+	buf  [maxDirents]byte
+	size int  // of the caller's buffer, within buf
+	n    int  // how much is filled
+	long bool // the layout of getdents64
+	full bool // an entry found no room
+
+	emit func(vfs.Dirent) bool // the method add
+}
+
+var direntPool = sync.Pool{New: func() any {
+	d := new(dirents)
+	d.emit = d.add
+	return d
+}}
+
+// add lays out an entry and reports whether there was room for it.
+func (d *dirents) add(e vfs.Dirent) bool {
+	head, more := linux.DirentHeadSize, 2 // the type stands last
+	if d.long {
+		head, more = linux.Dirent64HeadSize, 1
+	}
+	l := (head + len(e.Name) + more + 7) &^ 7
+	if d.full = l > d.size-d.n; d.full {
+		return false
+	}
+	b := d.buf[d.n : d.n+l]
+	binary.LittleEndian.PutUint64(b, e.Ino)
+	binary.LittleEndian.PutUint64(b[8:], uint64(e.Next))
+	binary.LittleEndian.PutUint16(b[16:], uint16(l))
+	clear(b[head+copy(b[head:], e.Name):])
+	if d.long {
+		b[18] = e.Type
+	} else {
+		b[l-1] = e.Type
+	}
+	d.n += l
+	return true
+}
+
+// getdents fills the caller's buffer with entries.
+func getdents(t *kernel.Task, a *arch.Args, long bool) (uint64, error) {
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
-	buf := make([]byte, min(a[2].Uint(), maxDirents))
-	n, full := 0, false
-	if err := f.ReadDir(t, func(d vfs.Dirent) bool {
-		l := put(buf[n:], &d)
-		n += l
-		full = l == 0
-		return l > 0
-	}); err != nil && n == 0 {
+	defer f.Return()
+	d := direntPool.Get().(*dirents)
+	defer direntPool.Put(d)
+	d.size, d.n, d.long, d.full = int(min(a[2].Uint(), maxDirents)), 0, long, false
+	if err := f.ReadDir(t, d.emit); err != nil && d.n == 0 {
 		return 0, err
 	}
-	if n == 0 && full {
+	if d.n == 0 && d.full {
 		return 0, errno.EINVAL
 	}
-	return uint64(n), t.CopyOut(a[1].Addr(), buf[:n])
+	return uint64(d.n), t.CopyOut(a[1].Addr(), d.buf[:d.n])
 }
 
 func sysGetcwd(t *kernel.Task, a *arch.Args) (uint64, error) {

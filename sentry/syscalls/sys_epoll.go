@@ -117,12 +117,12 @@ func epollWait(t *kernel.Task, a *arch.Args, d timeout) (uint64, error) {
 	if limit <= 0 || limit > math.MaxInt32/linux.EpollEventSize {
 		return 0, errno.EINVAL
 	}
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
-	ep := epoll.Of(f)
+	defer f.Return()
+	ep := epoll.Of(f.File)
 	if ep == nil {
 		return 0, errno.EINVAL
 	}

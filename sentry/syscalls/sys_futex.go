@@ -99,7 +99,7 @@ func futexDeadline(t *kernel.Task, a addr.Addr, relative, realtime bool) (int64,
 		return kernel.Forever, nil
 	}
 	var ts linux.Timespec
-	if err := t.CopyInStruct(a, &ts); err != nil {
+	if err := t.CopyInTimespec(a, &ts); err != nil {
 		return 0, err
 	}
 	if !ts.Valid() {
@@ -125,11 +125,12 @@ func addSaturated(a, b int64) int64 {
 
 // futexWait waits for a wake-up. call is where a wait with a timeout is restarted.
 func futexWait(t *kernel.Task, f futex.Word, val, bitset uint32, deadline int64, call uint64, a *arch.Args) error {
-	w := futex.Waiter{Entry: wait.Entry{Waiter: t}}
-	if err := t.Kernel().Futexes.Wait(&w, f, val, bitset); err != nil {
+	w := &t.FutexWaiter
+	w.Entry.Waiter = t
+	if err := t.Kernel().Futexes.Wait(w, f, val, bitset); err != nil {
 		return err
 	}
-	err := t.FutexSleep(&w, deadline)
+	err := t.FutexSleep(w, deadline)
 	if err == kernel.ErrInterrupted && deadline != kernel.Forever {
 		return t.SetRestart(call, a, deadline)
 	}

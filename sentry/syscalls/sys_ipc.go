@@ -43,7 +43,7 @@ func sysSemtimedop(t *kernel.Task, a *arch.Args) (uint64, error) {
 	deadline := kernel.Forever
 	if p := a[3].Addr(); p != 0 {
 		var ts linux.Timespec
-		if err := t.CopyInStruct(p, &ts); err != nil {
+		if err := t.CopyInTimespec(p, &ts); err != nil {
 			return 0, err
 		}
 		if !ts.Valid() {
@@ -277,7 +277,7 @@ func mqDeadline(t *kernel.Task, p addr.Addr) (int64, error) {
 		return kernel.Forever, nil
 	}
 	var ts linux.Timespec
-	if err := t.CopyInStruct(p, &ts); err != nil {
+	if err := t.CopyInTimespec(p, &ts); err != nil {
 		return 0, err
 	}
 	if !ts.Valid() {

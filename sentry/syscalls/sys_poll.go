@@ -61,7 +61,7 @@ func timespecTimeout(t *kernel.Task, a addr.Addr) (timeout, error) {
 		return timeout{forever: true}, nil
 	}
 	var ts linux.Timespec
-	if err := t.CopyInStruct(a, &ts); err != nil {
+	if err := t.CopyInTimespec(a, &ts); err != nil {
 		return timeout{}, err
 	}
 	if !ts.Valid() {
@@ -229,9 +229,11 @@ func reportLeft(t *kernel.Task, at addr.Addr, d timeout, err error, usec bool) e
 	var werr error
 	if usec {
 		tv := linux.Timeval{Sec: left.Sec, Usec: left.Nsec / 1000}
-		werr = t.CopyOutStruct(at, &tv)
+		b := make([]byte, tv.SizeBytes())
+		tv.MarshalBytes(b)
+		werr = t.CopyOut(at, b)
 	} else {
-		werr = t.CopyOutStruct(at, &left)
+		werr = t.CopyOutTimespec(at, &left)
 	}
 	// A timeout in read-only memory can't be cut for a restart.
 	if werr != nil && err == errno.ERESTARTNOHAND {
@@ -303,9 +305,11 @@ func sysSelect(t *kernel.Task, a *arch.Args) (uint64, error) {
 	d := timeout{forever: true}
 	if a[4] != 0 {
 		var tv linux.Timeval
-		if err := t.CopyInStruct(a[4].Addr(), &tv); err != nil {
+		b := make([]byte, tv.SizeBytes())
+		if err := t.CopyIn(a[4].Addr(), b); err != nil {
 			return 0, err
 		}
+		tv.UnmarshalBytes(b)
 		// Linux lets microseconds run over a second here.
 		ts := linux.Timespec{Sec: tv.Sec + tv.Usec/1e6, Nsec: tv.Usec % 1e6 * 1000}
 		if !ts.Valid() {
@@ -320,9 +324,11 @@ func sysSelect(t *kernel.Task, a *arch.Args) (uint64, error) {
 func sysPselect6(t *kernel.Task, a *arch.Args) (uint64, error) {
 	var arg linux.SigsetArg
 	if a[5] != 0 {
-		if err := t.CopyInStruct(a[5].Addr(), &arg); err != nil {
+		b := make([]byte, arg.SizeBytes())
+		if err := t.CopyIn(a[5].Addr(), b); err != nil {
 			return 0, err
 		}
+		arg.UnmarshalBytes(b)
 	}
 	d, err := timespecTimeout(t, a[4].Addr())
 	if err != nil {

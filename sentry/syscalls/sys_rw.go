@@ -40,34 +40,25 @@ const currentPosition = -1
 // transfer is what the read and write calls share: the direction, whose memory, from where.
 type transfer struct {
 	write  bool
-	seq    usermem.Sequence
-	offset int64  // or currentPosition
-	flags  uint32 // RWF_*
+	seq    *usermem.Sequence // the task's own: see kernel.Task.Seq
+	offset int64             // or currentPosition
+	flags  uint32            // RWF_*
 }
 
 // run moves bytes between f and memory, once.
 func (x *transfer) run(t *kernel.Task, f *vfs.File) (int, error) {
 	switch {
 	case x.write && x.offset == currentPosition:
-		return f.Write(t, &x.seq, x.flags)
+		return f.Write(t, x.seq, x.flags)
 	case x.write:
-		return f.PWrite(t, &x.seq, x.offset, x.flags)
+		return f.PWrite(t, x.seq, x.offset, x.flags)
 	case x.offset == currentPosition:
-		return f.Read(t, &x.seq, x.flags)
+		return f.Read(t, x.seq, x.flags)
 	}
-	return f.PRead(t, &x.seq, x.offset, x.flags)
+	return f.PRead(t, x.seq, x.offset, x.flags)
 }
 
-// move runs x on fd, waiting where the file is not ready.
-func move(t *kernel.Task, fd int32, x *transfer) (uint64, error) {
-	f, err := t.GetFile(fd)
-	if err != nil {
-		return 0, err
-	}
-	defer f.DecRef()
-	return moveFile(t, f, x)
-}
-
+// moveFile moves x to or from f, waiting where the file is not ready.
 func moveFile(t *kernel.Task, f *vfs.File, x *transfer) (uint64, error) {
 	n, err := x.run(t, f)
 	if err == nil && (!x.write || x.seq.Len() == 0) {
@@ -130,11 +121,11 @@ func sysPwrite64(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 // single is read and write with one buffer.
 func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	if write {
 		err = f.Writable()
 	} else {
@@ -146,11 +137,11 @@ func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, err
 	if a[2].Int64() < 0 {
 		return 0, errno.EINVAL
 	}
-	seq, err := t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
+	t.Seq, err = t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
 	if err != nil {
 		return 0, err
 	}
-	return moveFile(t, f, &transfer{write: write, seq: seq, offset: offset})
+	return moveFile(t, f.File, &transfer{write: write, seq: &t.Seq, offset: offset})
 }
 
 func sysReadv(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -198,11 +189,11 @@ func vector2(t *kernel.Task, a *arch.Args, write bool, known uint32) (uint64, er
 }
 
 func vector(t *kernel.Task, a *arch.Args, write bool, off int64, flags uint32) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	if write {
 		err = f.Writable()
 	} else {
@@ -211,19 +202,19 @@ func vector(t *kernel.Task, a *arch.Args, write bool, off int64, flags uint32) (
 	if err != nil {
 		return 0, err
 	}
-	seq, err := t.CopyInIovecs(a[1].Addr(), a[2].Uint64())
+	t.Seq, err = t.CopyInIovecs(a[1].Addr(), a[2].Uint64())
 	if err != nil {
 		return 0, err
 	}
-	return moveFile(t, f, &transfer{write: write, seq: seq, offset: off, flags: flags})
+	return moveFile(t, f.File, &transfer{write: write, seq: &t.Seq, offset: off, flags: flags})
 }
 
 func sysLseek(t *kernel.Task, a *arch.Args) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
+	f, err := t.BorrowFile(a[0].Int())
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	pos, err := f.Lseek(t, a[1].Int64(), int(a[2].Int()))
 	return uint64(pos), err
 }

@@ -301,7 +301,7 @@ func sysSchedRrGetInterval(t *kernel.Task, a *arch.Args) (uint64, error) {
 	default:
 		ts.Nsec = 4e6
 	}
-	return 0, t.CopyOutStruct(a[1].Addr(), &ts)
+	return 0, t.CopyOutTimespec(a[1].Addr(), &ts)
 }
 
 // priorityTargets finds the tasks that setpriority(2), ioprio_set(2) and the like are about.

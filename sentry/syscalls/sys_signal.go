@@ -31,18 +31,21 @@ func sysRtSigaction(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	var set *linux.SigAction
+	b := make([]byte, set.SizeBytes())
 	if p := a[1].Addr(); p != 0 {
-		set = new(linux.SigAction)
-		if err := t.CopyInStruct(p, set); err != nil {
+		if err := t.CopyIn(p, b); err != nil {
 			return 0, err
 		}
+		set = new(linux.SigAction)
+		set.UnmarshalBytes(b)
 	}
 	old, err := t.ThreadGroup().SetAction(sig, set)
 	if err != nil {
 		return 0, err
 	}
 	if p := a[2].Addr(); p != 0 {
-		return 0, t.CopyOutStruct(p, &old)
+		old.MarshalBytes(b)
+		return 0, t.CopyOut(p, b)
 	}
 	return 0, nil
 }
@@ -51,7 +54,7 @@ func sysRtSigprocmask(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if a[3].Size() != linux.SignalSetSize {
 		return 0, errno.EINVAL
 	}
-	old := t.SignalMask()
+	old := t.OwnSignalMask()
 	if p := a[1].Addr(); p != 0 {
 		v, err := t.CopyInUint64(p)
 		if err != nil {
@@ -60,13 +63,15 @@ func sysRtSigprocmask(t *kernel.Task, a *arch.Args) (uint64, error) {
 		set := linux.SignalSet(v) &^ linux.UnblockableSignals
 		switch a[0].Int() {
 		case linux.SIG_BLOCK:
-			t.SetSignalMask(old | set)
+			set |= old
 		case linux.SIG_UNBLOCK:
-			t.SetSignalMask(old &^ set)
+			set = old &^ set
 		case linux.SIG_SETMASK:
-			t.SetSignalMask(set)
 		default:
 			return 0, errno.EINVAL
+		}
+		if set != old {
+			t.SetSignalMask(set)
 		}
 	}
 	if p := a[2].Addr(); p != 0 {
@@ -103,7 +108,7 @@ func sysRtSigtimedwait(t *kernel.Task, a *arch.Args) (uint64, error) {
 	poll := false
 	if p := a[2].Addr(); p != 0 {
 		var ts linux.Timespec
-		if err := t.CopyInStruct(p, &ts); err != nil {
+		if err := t.CopyInTimespec(p, &ts); err != nil {
 			return 0, err
 		}
 		if !ts.Valid() {

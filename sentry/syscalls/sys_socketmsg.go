@@ -401,7 +401,7 @@ func sysRecvmmsg(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	if a[4] != 0 && got > 0 && !end.forever {
 		ts := linux.NsecToTimespec(end.left(t))
-		if err := t.CopyOutStruct(a[4].Addr(), &ts); err != nil {
+		if err := t.CopyOutTimespec(a[4].Addr(), &ts); err != nil {
 			return 0, err
 		}
 	}

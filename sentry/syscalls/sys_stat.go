@@ -45,11 +45,11 @@ func sysNewfstatat(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func fstat(t *kernel.Task, fd int32, out addr.Addr) error {
-	f, err := t.GetAnyFile(fd)
+	f, err := t.BorrowAnyFile(fd)
 	if err != nil {
 		return err
 	}
-	defer f.DecRef()
+	defer f.Return()
 	return putStat(t, f.Path, out)
 }
 
@@ -74,7 +74,9 @@ func putStat(t *kernel.Task, p vfs.Path, out addr.Addr) error {
 		Size: s.Size, Blksize: int64(s.BlkSize), Blocks: s.Blocks,
 		Atim: linux.NsecToTimespec(s.Atime), Mtim: linux.NsecToTimespec(s.Mtime), Ctim: linux.NsecToTimespec(s.Ctime),
 	}
-	return t.CopyOutStruct(out, &st)
+	b := make([]byte, st.SizeBytes())
+	st.MarshalBytes(b)
+	return t.CopyOut(out, b)
 }
 
 func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -119,7 +121,9 @@ func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if mask&linux.STATX_MNT_ID_UNIQUE != 0 {
 		x.Mask = x.Mask&^linux.STATX_MNT_ID | linux.STATX_MNT_ID_UNIQUE
 	}
-	return 0, t.CopyOutStruct(a[4].Addr(), &x)
+	b := make([]byte, x.SizeBytes())
+	x.MarshalBytes(b)
+	return 0, t.CopyOut(a[4].Addr(), b)
 }
 
 // startOrCwd returns the path of dirfd, or of the working directory for AT_FDCWD.

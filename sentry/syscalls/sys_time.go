@@ -38,7 +38,9 @@ func sysTime(t *kernel.Task, a *arch.Args) (uint64, error) {
 func sysGettimeofday(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if a[0] != 0 {
 		tv := linux.NsecToTimeval(t.Kernel().Now())
-		if err := t.CopyOutStruct(a[0].Addr(), &tv); err != nil {
+		b := make([]byte, tv.SizeBytes())
+		tv.MarshalBytes(b)
+		if err := t.CopyOut(a[0].Addr(), b); err != nil {
 			return 0, err
 		}
 	}
@@ -144,7 +146,7 @@ func sysClockGettime(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, err
 	}
 	ts := linux.NsecToTimespec(now)
-	return 0, t.CopyOutStruct(a[1].Addr(), &ts)
+	return 0, t.CopyOutTimespec(a[1].Addr(), &ts)
 }
 
 func sysClockGetres(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -164,7 +166,7 @@ func sysClockGetres(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, nil
 	}
 	ts := linux.NsecToTimespec(res)
-	return 0, t.CopyOutStruct(a[1].Addr(), &ts)
+	return 0, t.CopyOutTimespec(a[1].Addr(), &ts)
 }
 
 func sysClockSettime(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -180,7 +182,7 @@ func sysClockSettime(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 	}
 	var ts linux.Timespec
-	if err := t.CopyInStruct(a[1].Addr(), &ts); err != nil {
+	if err := t.CopyInTimespec(a[1].Addr(), &ts); err != nil {
 		return 0, err
 	}
 	if clock == linux.CLOCK_REALTIME && !ts.Valid() {
@@ -214,7 +216,7 @@ func sysClockNanosleep(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.EOPNOTSUPP
 	}
 	var ts linux.Timespec
-	if err := t.CopyInStruct(a[2].Addr(), &ts); err != nil {
+	if err := t.CopyInTimespec(a[2].Addr(), &ts); err != nil {
 		return 0, err
 	}
 	if !ts.Valid() {
@@ -252,7 +254,7 @@ func sleepUntil(t *kernel.Task, a *arch.Args, deadline int64) error {
 			}
 			if a[3] != 0 {
 				ts := linux.NsecToTimespec(left)
-				if err := t.CopyOutStruct(a[3].Addr(), &ts); err != nil {
+				if err := t.CopyOutTimespec(a[3].Addr(), &ts); err != nil {
 					return err
 				}
 			}

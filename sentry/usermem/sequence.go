@@ -1,6 +1,8 @@
 package usermem
 
 import (
+	"encoding/binary"
+
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 )
@@ -15,6 +17,7 @@ type Sequence struct {
 	first addr.Range   // the range under way
 	rest  []addr.Range // what follows
 	buf   []byte       // instead of the above, if io is nil
+	word  [8]byte      // on its way in or out
 }
 
 // Single returns the sequence of the one range r in m.
@@ -104,6 +107,18 @@ func (s *Sequence) CopyIn(dst []byte) (int, error) {
 	}, func(b []byte) int { return copy(dst, b) })
 }
 
+// CopyOutUint64 and CopyInUint64 move a little-endian word, or EFAULT.
+func (s *Sequence) CopyOutUint64(v uint64) error {
+	binary.LittleEndian.PutUint64(s.word[:], v)
+	_, err := s.CopyOut(s.word[:])
+	return err
+}
+
+func (s *Sequence) CopyInUint64() (uint64, error) {
+	_, err := s.CopyIn(s.word[:])
+	return binary.LittleEndian.Uint64(s.word[:]), err
+}
+
 // ZeroOut writes n zero bytes, as CopyOut writes.
 func (s *Sequence) ZeroOut(n uint64) (int, error) {
 	return s.each(n, func(r addr.Range, _ int) (int, error) {
@@ -140,17 +155,11 @@ func (s *Sequence) blocks(n uint64, write bool, fn func([][]byte) (int, error)) 
 		if r.Empty() {
 			break
 		}
-		offered := 0
-		m, err := s.io.Blocks(r, write, func(blocks [][]byte) (int, error) {
-			for _, b := range blocks {
-				offered += len(b)
-			}
-			return fn(blocks)
-		})
+		m, lent, err := s.io.Blocks(r, write, fn)
 		s.Skip(uint64(m))
 		total += m
 		n -= uint64(m)
-		if err != nil || m < offered {
+		if err != nil || m < lent {
 			if total > 0 && err == errno.EFAULT {
 				err = nil
 			}

@@ -23,10 +23,10 @@ type IO interface {
 	// Blocks calls fn with slices of the sentry's own mapping of r, in order and
 	// as many as fit a small fixed array, for a host call (preadv and the like) or
 	// for Copy. write says that fn stores to them. fn returns how many bytes it
-	// used; Blocks returns that. The slices are invalid after fn returns. fn must
-	// not touch guest memory in any other way and must not block.
+	// used; Blocks returns that, and how many it lent. The slices are invalid after fn
+	// returns. fn must not touch guest memory in any other way and must not block.
 	// If the first page can't be had, fn is not called and EFAULT is returned.
-	Blocks(r addr.Range, write bool, fn func(blocks [][]byte) (int, error)) (int, error)
+	Blocks(r addr.Range, write bool, fn func(blocks [][]byte) (int, error)) (used, lent int, err error)
 
 	// Word operations on aligned 32-bit words, for futexes.
 	// EFAULT if a is not mapped, EINVAL if it is not aligned.

@@ -15,13 +15,11 @@ type Stat struct {
 }
 
 // Stat returns the attributes of p. It needs no permission.
-func (v *VFS) Stat(c Caller, p Path) (Stat, error) {
+func (v *VFS) Stat(c Caller, p Path) (s Stat, err error) {
 	n := p.Inode()
-	a, err := attrOf(c, n)
-	if err != nil {
-		return Stat{}, err
-	}
-	return Stat{Attr: a, Dev: n.SB.Dev, MountID: p.Mount.ID, MountRoot: p.Dentry == p.Mount.Root}, nil
+	s.Attr, err = attrOf(c, n)
+	s.Dev, s.MountID, s.MountRoot = n.SB.Dev, p.Mount.ID, p.Dentry == p.Mount.Root
+	return s, err
 }
 
 // immutableOrAppend returns EPERM if a's flags forbid changing attributes.

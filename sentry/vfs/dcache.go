@@ -1,16 +1,13 @@
 package vfs
 
-import (
-	"strings"
-	"sync"
-)
+import "strings"
 
 // dcache is the dentry cache of one superblock. All cached dentries, used or not,
 // stand in a ring; a clock hand looks for the unused ones when there are too many.
 type dcache struct {
 	// treeMu guards the shape of the dentry tree: parents, names, children. It is
 	// never held across a call of the file system.
-	treeMu sync.RWMutex
+	treeMu treeLock
 	count  int
 	limit  int
 	hand   *Dentry
@@ -26,10 +23,7 @@ const defaultDentryLimit = 100000
 func (dc *dcache) addLocked(parent *Dentry, name string, d *Dentry) {
 	d.parent.Store(parent)
 	d.name.Store(&name)
-	if parent.children == nil {
-		parent.children = make(map[string]*Dentry)
-	}
-	parent.children[name] = d
+	parent.children.put(d)
 	if dc.hand == nil {
 		d.lruPrev, d.lruNext = d, d
 		dc.hand = d
@@ -44,8 +38,8 @@ func (dc *dcache) addLocked(parent *Dentry, name string, d *Dentry) {
 // references. Preconditions: treeMu is held for writing; d is attached.
 func (dc *dcache) detachLocked(d *Dentry) {
 	parent := d.parent.Load()
-	if name := d.Name(); parent.children[name] == d {
-		delete(parent.children, name)
+	if parent.children.get(d.Name()) == d {
+		parent.children.remove(d)
 	}
 	if d.lruNext == d {
 		dc.hand = nil
@@ -70,7 +64,7 @@ func (dc *dcache) shrinkLocked(limit int) []*Dentry {
 	for tries := 2 * dc.count; dc.count > limit && tries > 0; tries-- {
 		d := dc.hand
 		dc.hand = d.lruNext
-		if d.refs.Load() > 0 || len(d.children) > 0 || d.mounted.Load() > 0 || d.used.Swap(false) {
+		if d.refs.Load() > 0 || d.children.n > 0 || d.mounted.Load() > 0 || d.used.Swap(false) {
 			continue
 		}
 		dc.detachLocked(d)
@@ -98,7 +92,7 @@ func disposeAll(gone []*Dentry) {
 func (sb *Superblock) dropUnused(d *Dentry) {
 	sb.treeMu.Lock()
 	var gone []*Dentry
-	if d.refs.Load() == 0 && len(d.children) == 0 && !d.detached.Load() {
+	if d.refs.Load() == 0 && d.children.n == 0 && !d.detached.Load() {
 		sb.detachLocked(d)
 		gone = append(gone, d)
 	}

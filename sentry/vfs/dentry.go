@@ -25,8 +25,8 @@ type Dentry struct {
 	disposed atomic.Bool
 	used     atomic.Bool // used since the LRU hand passed
 
-	// Guarded by sb.treeMu.
-	children         map[string]*Dentry
+	// Guarded by sb.treeMu, but for look-ups of children.
+	children         children
 	lruPrev, lruNext *Dentry
 }
 
@@ -77,7 +77,8 @@ func (d *Dentry) IsRoot() bool { return d.parent.Load() == d }
 // Deleted reports whether the name was unlinked.
 func (d *Dentry) Deleted() bool { return !d.IsRoot() && d.detached.Load() }
 
-// IncRef takes a reference. Preconditions: the caller holds one, or sb.treeMu.
+// IncRef takes a reference. Preconditions: the caller holds one, or sb.treeMu; or it gives the reference
+// back if the tree has changed since it found d.
 func (d *Dentry) IncRef() { d.refs.Add(1) }
 
 // DecRef drops a reference.
@@ -88,7 +89,8 @@ func (d *Dentry) DecRef() {
 		panic("vfs: dentry reference count below zero")
 	case d.detached.Load():
 		// Between our decrement and the detaching somebody may have found d in the
-		// cache: then it goes with that reference. None is taken from zero afterwards.
+		// cache: then it goes with that reference. Afterwards none is taken from zero but by
+		// who gives it back at once, and comes here too.
 		if d.refs.Load() == 0 {
 			d.dispose()
 		}

@@ -23,6 +23,8 @@
 //	          FSContext.mu
 //	            Inode.mu
 //
+// A walk through cached names takes none of them: treeLock says how.
+//
 // File.PosMu comes before all of them. Watches and file locks have locks of their own,
 // which are taken with none of these held but Inode.rw. References are dropped with neither
 // treeMu nor mountMu held.

@@ -23,7 +23,7 @@ func (v *VFS) lookup(c Caller, dir *Dentry, name, ahead string) (*Dentry, error)
 func cachedChild(c Caller, dir *Dentry, name string) *Dentry {
 	sb := dir.sb
 	sb.treeMu.RLock()
-	d := dir.children[name]
+	d := dir.children.get(name)
 	if d == nil {
 		sb.treeMu.RUnlock()
 		return nil
@@ -61,7 +61,7 @@ func (d *Dentry) hasMountsLocked() bool {
 	if d.mounted.Load() > 0 {
 		return true
 	}
-	for _, ch := range d.children {
+	for ch := range d.children.all() {
 		if ch.hasMountsLocked() {
 			return true
 		}
@@ -70,7 +70,7 @@ func (d *Dentry) hasMountsLocked() bool {
 }
 
 func (sb *Superblock) detachTreeLocked(gone []*Dentry, d *Dentry) []*Dentry {
-	for _, ch := range d.children {
+	for ch := range d.children.all() {
 		gone = sb.detachTreeLocked(gone, ch)
 	}
 	sb.detachLocked(d)
@@ -171,7 +171,7 @@ func (sb *Superblock) addIf(dir *Dentry, name string, n *Inode, changes uint64) 
 
 // addUnlock is add with treeMu held for writing; it releases it.
 func (sb *Superblock) addUnlock(dir *Dentry, name string, n *Inode) *Dentry {
-	if d := dir.children[name]; d != nil {
+	if d := dir.children.get(name); d != nil {
 		d.IncRef()
 		sb.treeMu.Unlock()
 		if n != nil {

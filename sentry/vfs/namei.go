@@ -315,7 +315,7 @@ func tmpfileName(ino uint64) string { return "#" + strconv.FormatUint(ino, 10) }
 func (sb *Superblock) instantiate(dir *Dentry, name string, n *Inode) *Dentry {
 	sb.treeMu.Lock()
 	sb.changes++
-	d := dir.children[name]
+	d := dir.children.get(name)
 	if d == nil {
 		return sb.addUnlock(dir, name, n)
 	}
@@ -350,7 +350,7 @@ func (sb *Superblock) unlinked(d *Dentry, isDir bool) {
 	}
 	var gone []*Dentry
 	if isDir {
-		for _, ch := range d.children {
+		for ch := range d.children.all() {
 			gone = sb.detachTreeLocked(gone, ch)
 		}
 	}

@@ -206,8 +206,8 @@ func (sb *Superblock) renamed(r *rename) {
 		return
 	}
 	if r.exchange() {
-		delete(r.fromDir.children, fromName)
-		delete(r.toDir.children, r.toName)
+		r.fromDir.children.remove(r.src)
+		r.toDir.children.remove(r.dst)
 		gone := sb.placeLocked(r.src, r.toDir, r.toName)
 		gone = append(gone, sb.placeLocked(r.dst, r.fromDir, fromName)...)
 		sb.treeMu.Unlock()
@@ -216,12 +216,12 @@ func (sb *Superblock) renamed(r *rename) {
 	}
 	var gone []*Dentry
 	if !r.dst.detached.Load() {
-		for _, ch := range r.dst.children {
+		for ch := range r.dst.children.all() {
 			gone = sb.detachTreeLocked(gone, ch)
 		}
 		sb.detachLocked(r.dst)
 	}
-	delete(r.fromDir.children, fromName)
+	r.fromDir.children.remove(r.src)
 	gone = append(gone, sb.placeLocked(r.src, r.toDir, r.toName)...)
 	if r.flags&linux.RENAME_WHITEOUT == 0 {
 		sb.addNegativeLocked(r.fromDir, fromName)
@@ -233,15 +233,12 @@ func (sb *Superblock) renamed(r *rename) {
 // placeLocked makes d the child name of dir, and returns what a batched lookup may have put there meanwhile, for
 // dispose. Preconditions: treeMu is held for writing; d has a place in the ring, but none in a directory.
 func (sb *Superblock) placeLocked(d, dir *Dentry, name string) (gone []*Dentry) {
-	if old := dir.children[name]; old != nil {
+	if old := dir.children.get(name); old != nil {
 		gone = sb.detachTreeLocked(nil, old)
-	}
-	if dir.children == nil {
-		dir.children = make(map[string]*Dentry)
 	}
 	d.parent.Store(dir)
 	d.name.Store(&name)
-	dir.children[name] = d
+	dir.children.put(d)
 	return gone
 }
 

@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"math"
+	"sync"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -241,18 +242,37 @@ func (f *File) ReadDir(c Caller, emit func(Dirent) bool) error {
 	if f.Path.Dentry.Deleted() {
 		return errno.ENOENT
 	}
-	err := f.Ops.ReadDir(c, f, func(d Dirent) bool {
-		if !emit(d) {
-			return false
-		}
-		f.Pos = d.Next
-		return true
-	})
+	e := emitters.Get().(*emitter)
+	e.f, e.emit = f, emit
+	err := f.Ops.ReadDir(c, f, e.each)
+	e.f, e.emit = nil, nil
+	emitters.Put(e)
 	f.notify(linux.IN_ACCESS)
 	if f.Flags()&linux.O_NOATIME == 0 {
 		f.Path.Mount.v.touchAtime(c, f.Path, n)
 	}
 	return err
+}
+
+// emitter moves the position of a directory behind what a reader has taken.
+type emitter struct {
+	f    *File
+	emit func(Dirent) bool
+	each func(Dirent) bool // the method one
+}
+
+var emitters = sync.Pool{New: func() any {
+	e := new(emitter)
+	e.each = e.one
+	return e
+}}
+
+func (e *emitter) one(d Dirent) bool {
+	if !e.emit(d) {
+		return false
+	}
+	e.f.Pos = d.Next
+	return true
 }
 
 // EmitDots emits "." and ".." for a file system's ReadDir, if the position is in front

@@ -120,8 +120,6 @@ func (w *walk) begin(v *VFS, c Caller, start Path, path string, flags LookupFlag
 		w.root.IncRef()
 	case abs:
 		w.at = c.FSContext().Root()
-		w.root = w.at
-		w.root.IncRef()
 	case start.Ok():
 		w.at = start
 		start.IncRef()
@@ -383,8 +381,8 @@ func (w *walk) mayFollow(n *Inode) error {
 	return errno.EACCES
 }
 
-// fast walks as far as the dentry cache answers everything, with one lock and without
-// touching reference counts on the way. It stops, always in front of a whole
+// fast walks as far as the dentry cache answers everything, without a lock as long as names stay where
+// they are, and without touching reference counts on the way. It stops, always in front of a whole
 // component, wherever the file system or a rule has to be asked.
 func (w *walk) fast(parent bool) {
 	for w.fastRun(parent) {
@@ -399,10 +397,60 @@ func (w *walk) fastRun(parent bool) (again bool) {
 	if sb.Flags&(SBRevalidate|SBDynamicAttr) != 0 {
 		return false
 	}
+	rest, stack, links := w.rest, w.stack, w.links
+	mark, free := sb.treeMu.begin()
+	var to descent
+	if free {
+		to = w.descend(parent)
+		if free = sb.treeMu.same(mark); !free {
+			to.undo(at)
+			w.rest, w.stack, w.links = rest, stack, links
+		}
+	}
+	if !free {
+		sb.treeMu.RLock()
+		to = w.descend(parent)
+		sb.treeMu.RUnlock()
+	}
+	switch {
+	case to.mount != nil:
+		to.mount.Root.IncRef()
+		w.moveTo(Path{to.mount, to.mount.Root})
+		w.enterMounts()
+	case to.d != at.Dentry:
+		// The reference to the mount stays.
+		w.at.Dentry = to.d
+		at.Dentry.DecRef()
+	}
+	if to.link != "" {
+		w.enterLink(to.link)
+	}
+	return to.mount != nil || to.link != ""
+}
+
+// descent is where descend came to.
+type descent struct {
+	d     *Dentry // with a reference, unless it is where the walk was already, or mount counts
+	mount *Mount  // what is mounted on the last name, with a reference
+	link  string  // target of the link that is to be followed
+}
+
+// undo drops the references of a descent from at.
+func (to *descent) undo(at Path) {
+	switch {
+	case to.mount != nil:
+		to.mount.decRef()
+	case to.d != at.Dentry:
+		to.d.DecRef()
+	}
+}
+
+// descend walks from at down the cached names and takes what it passed off rest. It changes nothing
+// else of the walk. Preconditions: treeMu is held for reading, or the caller looks afterwards whether
+// the tree has changed.
+func (w *walk) descend(parent bool) (to descent) {
+	at := w.at
 	d := at.Dentry
-	var into *Mount
-	link := ""
-	sb.treeMu.RLock()
 	for {
 		name, after, final, ok := w.peek()
 		if !ok || final && (parent || after == "" && w.rest[len(w.rest)-1] == '/') || len(name) > linux.NAME_MAX {
@@ -417,17 +465,15 @@ func (w *walk) fastRun(parent bool) (again bool) {
 			continue
 		}
 		if name == ".." {
-			if d == at.Mount.Root || w.scoped || d.parent.Load().mounted.Load() > 0 {
+			up := d.parent.Load()
+			if d == at.Mount.Root || w.scoped || up.mounted.Load() > 0 || d == w.needRoot().Dentry {
 				break
 			}
-			if root := w.needRoot(); d == root.Dentry {
-				break
-			}
-			d = d.parent.Load()
+			d = up
 			w.rest = after
 			continue
 		}
-		child := d.children[name]
+		child := d.children.get(name)
 		if child == nil {
 			break
 		}
@@ -444,18 +490,16 @@ func (w *walk) fastRun(parent bool) (again bool) {
 			}
 			w.links++
 			w.rest = after
-			link = *t
-			again = true
+			to.link = *t
 			break
 		}
 		if child.mounted.Load() > 0 {
 			if w.flags&LookupNoXDev != 0 {
 				break
 			}
-			if into = w.v.mountOn(Path{at.Mount, child}); into != nil {
+			if m := w.v.mountOn(Path{at.Mount, child}); m != nil {
 				w.rest = after
-				again = true
-				break
+				return descent{mount: m}
 			}
 		}
 		if !child.used.Load() {
@@ -464,22 +508,9 @@ func (w *walk) fastRun(parent bool) (again bool) {
 		w.rest = after
 		d = child
 	}
-	if d != at.Dentry && into == nil {
+	if d != at.Dentry {
 		d.IncRef()
 	}
-	sb.treeMu.RUnlock()
-	switch {
-	case into != nil:
-		into.Root.IncRef()
-		w.moveTo(Path{into, into.Root})
-		w.enterMounts()
-	case d != at.Dentry:
-		// The reference to the mount stays.
-		w.at.Dentry = d
-		at.Dentry.DecRef()
-	}
-	if link != "" {
-		w.enterLink(link)
-	}
-	return again
+	to.d = d
+	return to
 }

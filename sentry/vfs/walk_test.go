@@ -2,6 +2,8 @@ package vfs_test
 
 import (
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"ringfence/abi/errno"
@@ -214,4 +216,45 @@ func FuzzWalk(f *testing.F) {
 		}
 		e.umount("/m", linux.MNT_DETACH)
 	})
+}
+
+// TestWalk_sees_the_tree_as_it_was_at_one_time exchanges directories, moves them about and empties the cache
+// while others walk: what is there all the time is always found.
+func TestWalk_sees_the_tree_as_it_was_at_one_time(t *testing.T) {
+	e := newEnv(t)
+	e.mkdir("/a", "/a/sub", "/b", "/b/sub", "/b/sub/deep")
+	e.touch("/a/sub/file", "/b/sub/file")
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	walker := func(paths ...string) {
+		defer wg.Done()
+		for !stop.Load() {
+			for _, path := range paths {
+				p, err := e.v.Resolve(e.c, vfs.Path{}, path, vfs.LookupFollow)
+				if err != nil {
+					t.Errorf("%s: %v", path, err)
+					stop.Store(true)
+					return
+				}
+				if p.Dentry.Name() != path[strings.LastIndexByte(path, '/')+1:] {
+					t.Errorf("%s led to %s", path, p.Dentry.Name())
+				}
+				p.DecRef()
+			}
+		}
+	}
+	wg.Add(2)
+	go walker("/a/sub/file", "/b/sub/file", "/b/sub/../sub/file")
+	go walker("/a/../b/sub/file", "/b/sub")
+	for i := range 500 {
+		e.must(e.v.RenameAt(e.c, vfs.Path{}, "/a", vfs.Path{}, "/b", linux.RENAME_EXCHANGE))
+		p := e.at("/a")
+		if i%10 == 0 {
+			p.Dentry.Superblock().SetDentryLimit(1)
+			p.Dentry.Superblock().SetDentryLimit(1000)
+		}
+		p.DecRef()
+	}
+	stop.Store(true)
+	wg.Wait()
 }

@@ -73,6 +73,7 @@ func TestMap_agrees_with_a_flat_model(t *testing.T) {
 		}
 		if i%20 == 0 {
 			m.check(t, &s)
+			s.invariants(t)
 		}
 		at := r.Uint64N(510)
 		e, ok := s.Find(at)
@@ -93,6 +94,68 @@ func TestMap_agrees_with_a_flat_model(t *testing.T) {
 	}
 	for _, c := range clones {
 		c.m.check(t, &c.s)
+	}
+}
+
+// invariants checks what the search relies on.
+func (m *Map[V]) invariants(t *testing.T) {
+	t.Helper()
+	n := 0
+	for c, ch := range m.chunks {
+		if ch.n == 0 || m.ends[c] != ch.ends[ch.n-1] {
+			t.Fatalf("chunk %d of %d: %d entries, end %d", c, len(m.chunks), ch.n, m.ends[c])
+		}
+		for i := range chunkSize {
+			if i < ch.n && ch.ends[i] != ch.e[i].End || i >= ch.n && ch.e[i] != (Entry[V]{}) {
+				t.Fatalf("chunk %d, entry %d: %v, end %d", c, i, ch.e[i], ch.ends[i])
+			}
+		}
+		n += ch.n
+	}
+	if n != m.Len() || len(m.ends) != len(m.chunks) {
+		t.Fatalf("%d entries, Len %d; %d chunks, %d ends", n, m.Len(), len(m.chunks), len(m.ends))
+	}
+}
+
+func TestMap_of_many_entries(t *testing.T) {
+	const size = 4000
+	orders := map[string]func(i int) int{
+		"upwards":   func(i int) int { return i },
+		"downwards": func(i int) int { return size - 1 - i },
+		"shuffled":  func(i int) int { return i * 1009 % size },
+	}
+	for name, order := range orders {
+		t.Run(name, func(t *testing.T) {
+			var s Map[int]
+			for i := range size {
+				at := uint64(order(i))
+				s.Insert(Entry[int]{at * 2, at*2 + 1, 0, 1})
+				if i%100 == 0 {
+					s.invariants(t)
+				}
+			}
+			full := s.Clone()
+			for i := range size {
+				at := uint64(order(i)) * 2
+				if e, ok := s.Find(at); !ok || e.Start != at {
+					t.Fatalf("Find(%d) = %v, %v", at, e, ok)
+				}
+				if got := s.Cut(at, at+2, nil); len(got) != 1 || got[0].Start != at {
+					t.Fatalf("Cut(%d) = %v", at, got)
+				}
+				if s.Overlaps(at, at+1) || s.Len() != size-1-i {
+					t.Fatalf("%d is still there, or more than that is gone", at)
+				}
+				if i%100 == 0 {
+					s.invariants(t)
+				}
+			}
+			full.invariants(t)
+			if full.Len() != size || len(full.Cut(0, 2*size, nil)) != size {
+				t.Error("the clone changed")
+			}
+			full.invariants(t)
+		})
 	}
 }
 
@@ -120,5 +183,19 @@ func BenchmarkFind(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		s.Find(uint64(i%300) * 2)
+	}
+}
+
+func BenchmarkInsertCut(b *testing.B) {
+	var s Map[int]
+	for i := range uint64(300) {
+		s.Insert(Entry[int]{i * 4, i*4 + 1, 0, 1})
+	}
+	b.ReportAllocs()
+	var buf [4]Entry[int]
+	for i := 0; b.Loop(); i++ {
+		at := uint64(i%300)*4 + 2
+		s.Insert(Entry[int]{at, at + 1, 0, 1})
+		s.Cut(at, at+1, buf[:0])
 	}
 }

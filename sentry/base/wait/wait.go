@@ -7,7 +7,10 @@
 // Lock order: Queue.mu is a leaf, but for what a Waiter's Wake takes.
 package wait
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // Mask is a set of POLL* conditions (poll(2)); their numbers are Linux's.
 type Mask uint32
@@ -57,8 +60,11 @@ type Entry struct {
 
 // Queue is a list of waiters. The zero value is ready.
 type Queue struct {
+	// entries counts what is registered, so that telling nobody takes no lock.
+	entries atomic.Int32
+
 	mu         sync.Mutex
-	head, tail *Entry
+	head, tail *Entry // guarded by mu
 }
 
 // Register adds e, which must not be registered anywhere.
@@ -69,6 +75,7 @@ func (q *Queue) Register(e *Entry) {
 		panic("wait: entry registered twice")
 	}
 	e.queue = q
+	q.entries.Add(1)
 	if e.Exclusive || q.head == nil {
 		e.prev, e.next = q.tail, nil
 		if q.tail != nil {
@@ -103,10 +110,14 @@ func (q *Queue) Unregister(e *Entry) {
 		q.tail = e.prev
 	}
 	e.next, e.prev, e.queue = nil, nil, nil
+	q.entries.Add(-1)
 }
 
 // Notify wakes every entry that waits for one of ready, and one exclusive entry.
 func (q *Queue) Notify(ready Mask) {
+	if q.entries.Load() == 0 {
+		return
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for e := q.head; e != nil; e = e.next {
@@ -122,8 +133,4 @@ func (q *Queue) Notify(ready Mask) {
 }
 
 // Empty reports whether nobody waits, as a hint.
-func (q *Queue) Empty() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.head == nil
-}
+func (q *Queue) Empty() bool { return q.entries.Load() == 0 }

@@ -4,7 +4,6 @@
 package eventfd
 
 import (
-	"encoding/binary"
 	"math"
 	"strconv"
 	"sync"
@@ -52,10 +51,8 @@ func (e *EventFD) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, _ int64
 	e.count -= v
 	e.mu.Unlock()
 	e.queue.Notify(wait.Out)
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], v)
 	// As on Linux, the count is gone even if it can't be stored.
-	if _, err := dst.CopyOut(b[:]); err != nil {
+	if err := dst.CopyOutUint64(v); err != nil {
 		return 0, err
 	}
 	return 8, nil
@@ -66,23 +63,22 @@ func (e *EventFD) Write(_ vfs.Caller, _ *vfs.File, src *usermem.Sequence, _ int6
 	if src.Len() != 8 {
 		return 0, errno.EINVAL
 	}
-	var b [8]byte
-	peek := *src // what must wait is read again
-	if _, err := peek.CopyIn(b[:]); err != nil {
+	again := *src // what must wait is read again
+	v, err := src.CopyInUint64()
+	if err != nil {
 		return 0, err
 	}
-	v := binary.LittleEndian.Uint64(b[:])
 	if v == math.MaxUint64 {
 		return 0, errno.EINVAL
 	}
 	e.mu.Lock()
 	if math.MaxUint64-e.count <= v {
 		e.mu.Unlock()
+		*src = again
 		return 0, errno.EAGAIN
 	}
 	e.count += v
 	e.mu.Unlock()
-	src.Skip(8)
 	e.queue.Notify(wait.In)
 	return 8, nil
 }

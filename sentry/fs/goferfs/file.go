@@ -1,6 +1,8 @@
 package goferfs
 
 import (
+	"sync"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/hostcall"
@@ -27,36 +29,54 @@ func (o *file) Release(f *vfs.File) {
 	o.n.close()
 }
 
+// transfer moves bytes between a descriptor and guest memory.
+type transfer struct {
+	fd          hostcall.FD
+	off         int64
+	read, write func(blocks [][]byte) (int, error) // the methods readBlocks and writeBlocks
+}
+
+// transfers keep their callbacks for the next one.
+var transfers = sync.Pool{New: func() any {
+	t := new(transfer)
+	t.read, t.write = t.readBlocks, t.writeBlocks
+	return t
+}}
+
+func (t *transfer) readBlocks(blocks [][]byte) (n int, err error) {
+	if len(blocks) == 1 {
+		n, err = hostcall.Pread(t.fd, blocks[0], t.off)
+	} else {
+		n, err = hostcall.Preadv(t.fd, blocks, t.off)
+	}
+	t.off += int64(n)
+	return n, err
+}
+
+func (t *transfer) writeBlocks(blocks [][]byte) (n int, err error) {
+	if len(blocks) == 1 {
+		n, err = hostcall.Pwrite(t.fd, blocks[0], t.off)
+	} else {
+		n, err = hostcall.Pwritev(t.fd, blocks, t.off)
+	}
+	t.off += int64(n)
+	return n, err
+}
+
 // Read implements vfs.FileOps: the host reads straight into guest memory.
 func (o *file) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off int64, _ uint32) (int, error) {
-	fd := o.fd()
-	return dst.Fill(dst.Len(), func(blocks [][]byte) (int, error) {
-		var n int
-		var err error
-		if len(blocks) == 1 {
-			n, err = hostcall.Pread(fd, blocks[0], off)
-		} else {
-			n, err = hostcall.Preadv(fd, blocks, off)
-		}
-		off += int64(n)
-		return n, err
-	})
+	t := transfers.Get().(*transfer)
+	defer transfers.Put(t)
+	t.fd, t.off = o.fd(), off
+	return dst.Fill(dst.Len(), t.read)
 }
 
 // Write implements vfs.FileOps.
 func (o *file) Write(_ vfs.Caller, f *vfs.File, src *usermem.Sequence, off int64, flags uint32) (int, error) {
-	fd := o.fd()
-	total, err := src.Drain(src.Len(), func(blocks [][]byte) (int, error) {
-		var n int
-		var err error
-		if len(blocks) == 1 {
-			n, err = hostcall.Pwrite(fd, blocks[0], off)
-		} else {
-			n, err = hostcall.Pwritev(fd, blocks, off)
-		}
-		off += int64(n)
-		return n, err
-	})
+	t := transfers.Get().(*transfer)
+	defer transfers.Put(t)
+	t.fd, t.off = o.fd(), off
+	total, err := src.Drain(src.Len(), t.write)
 	if total > 0 {
 		o.n.refresh()
 		if s := f.Flags(); s&linux.O_DSYNC != 0 || flags&(linux.RWF_DSYNC|linux.RWF_SYNC) != 0 {

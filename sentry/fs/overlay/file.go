@@ -20,7 +20,8 @@ func (n *node) Open(c vfs.Caller, _ *vfs.Inode, flags uint32) (vfs.FileOps, erro
 	case linux.S_IFREG:
 		f := &file{n: n}
 		if l := n.lower(); l != nil && n.store.Load() == nil {
-			if err := f.lower.open(c, l, linux.O_RDONLY); err != nil {
+			var err error
+			if f.lower, err = n.openLower(c, l); err != nil {
 				return nil, err
 			}
 		}
@@ -47,6 +48,22 @@ func (l *lowerFile) open(c vfs.Caller, i *vfs.Inode, flags uint32) error {
 	// released, so they need no references of their own.
 	l.f = vfs.NewFile(ops, vfs.Path{Dentry: vfs.NewRootDentry(i.SB, i, "/")}, flags, vfs.FModeRead|vfs.FModeSeek, c.Creds())
 	return nil
+}
+
+// openLower opens the lower file l of n for reading. It shows the operations of all its open files the
+// same vfs.File, which tells them no more than inode and mode.
+func (n *node) openLower(c vfs.Caller, l *vfs.Inode) (lowerFile, error) {
+	shown := n.shown.Load()
+	if shown == nil {
+		var lf lowerFile
+		err := lf.open(c, l, linux.O_RDONLY)
+		if err == nil {
+			n.shown.Store(lf.f)
+		}
+		return lf, err
+	}
+	ops, err := l.Ops.Open(c, l, linux.O_RDONLY)
+	return lowerFile{ops, shown}, err
 }
 
 func (l *lowerFile) close() {
@@ -248,14 +265,23 @@ func (d *dirFile) ReadDir(c vfs.Caller, f *vfs.File, emit func(vfs.Dirent) bool)
 
 func (d *dirFile) Sync(vfs.Caller, *vfs.File, bool) error { return nil }
 
-// names returns all entries but "." and "..".
+// maxListed is the longest list that a directory keeps.
+const maxListed = 1000
+
+// names returns all entries but "." and "..". Nobody may change the list.
 func (n *node) names(c vfs.Caller) ([]vfs.Dirent, error) {
+	n.mu.RLock()
+	list, seq := n.listed, n.seq
+	n.mu.RUnlock()
+	if list != nil {
+		return list, nil
+	}
 	list, err := n.lowerNames(c)
 	if err != nil {
 		return nil, err
 	}
-	n.mu.RLock()
-	defer n.mu.RUnlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	type named struct {
 		name string
 		addition
@@ -267,6 +293,9 @@ func (n *node) names(c vfs.Caller) ([]vfs.Dirent, error) {
 	slices.SortFunc(added, func(a, b named) int { return cmp.Compare(a.seq, b.seq) })
 	for _, a := range added {
 		list = append(list, vfs.Dirent{Ino: a.n.inode.Ino(), Type: linux.ModeToDT(a.n.inode.Type()), Name: a.name})
+	}
+	if seq == n.seq && len(list) <= maxListed {
+		n.listed = list
 	}
 	return list, nil
 }

@@ -18,6 +18,7 @@ func (n *node) add(name string, child *node) {
 		n.added = make(map[string]addition)
 	}
 	n.seq++
+	n.listed = nil
 	n.added[name] = addition{child, n.seq}
 }
 
@@ -27,6 +28,8 @@ func (n *node) remove(name string) *vfs.Inode {
 	n.pin()
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.seq++
+	n.listed = nil
 	if a, ok := n.added[name]; ok {
 		delete(n.added, name)
 		return a.n.inode

@@ -25,6 +25,8 @@ type node struct {
 
 	// store holds the contents of a regular file once they were changed. Set once, under mu.
 	store atomic.Pointer[pagestore.Store]
+	// shown is what openLower shows; nil until a lower regular file is opened.
+	shown atomic.Pointer[vfs.File]
 	// write serializes changes of the contents.
 	write sync.Mutex
 
@@ -38,7 +40,9 @@ type node struct {
 type changes struct {
 	hidden map[string]bool // names that lowers have and the directory has not, or has otherwise
 	added  map[string]addition
-	seq    uint64
+	seq    uint64 // counts changes
+	// listed is what names returned last, unless that was long; nil since the last change.
+	listed []vfs.Dirent
 }
 
 // addition is a name that was added, with a reference to its inode. seq orders them.

@@ -173,11 +173,10 @@ func (t *TimerFD) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, _ int64
 		return 0, errno.EAGAIN
 	}
 	t.catchUpLocked()
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], t.ticks)
+	ticks := t.ticks
 	t.ticks = 0
 	t.mu.Unlock()
-	if _, err := dst.CopyOut(b[:]); err != nil {
+	if err := dst.CopyOutUint64(ticks); err != nil {
 		return 0, err
 	}
 	return 8, nil

@@ -1,6 +1,8 @@
-// Package kerneltest boots a kernel inside a test: a tmpfs as root, the ptrace
-// platform, standard output in a buffer. What runs in it are static programs, compiled
-// by the test.
+// Package kerneltest boots a kernel inside a test: a tmpfs as root, standard output in a
+// buffer.
+//
+//	New        on the ptrace platform: static programs run in it, compiled by the test
+//	NewScript  on no CPU: a Guest makes the system calls that the test hands it
 //
 // The table of system calls is the caller's, as package syscalls lies above.
 package kerneltest
@@ -16,6 +18,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/platform"
 	"ringfence/platform/ptrace"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/pipe"
@@ -32,6 +35,7 @@ import (
 type Machine struct {
 	T    testing.TB
 	K    *kernel.Kernel
+	Mem  *memfile.File
 	Root *vfs.Namespace
 	// Limits are those of the processes that Start starts.
 	Limits *limits.Set
@@ -64,6 +68,11 @@ func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return boot(t, p, table)
+}
+
+func boot(t testing.TB, p platform.Platform, table *kernel.SyscallTable) *Machine {
+	t.Helper()
 	mf, err := memfile.New()
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +83,7 @@ func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 	}
 	v := vfs.New()
 	v.AddType("tmpfs", &tmpfs.FS{Memory: mf}, true)
-	m := &Machine{T: t, Limits: limits.Default(2 << 30)}
+	m := &Machine{T: t, Mem: mf, Limits: limits.Default(2 << 30)}
 	m.K = kernel.New(kernel.Config{
 		Platform: p, MemFile: mf, VFS: v, Timers: ktime.NewManager(clocks), Syscalls: table,
 		Hostname: "machine", CPUs: 2, Memory: 2 << 30,

@@ -14,6 +14,7 @@ package socket
 
 import (
 	"fmt"
+	"sync"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -186,11 +187,12 @@ func (o *File) Release(*vfs.File) { o.S.Close() }
 
 // Read implements vfs.FileOps.
 func (o *File) Read(c vfs.Caller, f *vfs.File, dst *usermem.Sequence, _ int64, _ uint32) (int, error) {
-	m := Message{Flags: dontWait(f)}
 	if dst.Len() == 0 { // sock_read_iter: nothing to do, nothing to find wrong
 		return 0, nil
 	}
-	n, err := o.S.Recv(c, dst, &m)
+	m := newMessage(f)
+	defer m.free()
+	n, err := o.S.Recv(c, dst, m)
 	for _, f := range m.Files {
 		f.DecRef() // read(2) drops what only recvmsg(2) can take
 	}
@@ -199,8 +201,23 @@ func (o *File) Read(c vfs.Caller, f *vfs.File, dst *usermem.Sequence, _ int64, _
 
 // Write implements vfs.FileOps.
 func (o *File) Write(c vfs.Caller, f *vfs.File, src *usermem.Sequence, _ int64, _ uint32) (int, error) {
-	m := Message{Flags: dontWait(f)}
-	return o.S.Send(c, src, &m)
+	m := newMessage(f)
+	defer m.free()
+	return o.S.Send(c, src, m)
+}
+
+// messages are those of read(2) and write(2), which nobody keeps.
+var messages = sync.Pool{New: func() any { return new(Message) }}
+
+func newMessage(f *vfs.File) *Message {
+	m := messages.Get().(*Message)
+	m.Flags = dontWait(f)
+	return m
+}
+
+func (m *Message) free() {
+	*m = Message{}
+	messages.Put(m)
 }
 
 func dontWait(f *vfs.File) uint32 {
