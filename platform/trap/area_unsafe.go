@@ -9,6 +9,9 @@ import (
 
 // area is what a guest thread shares with the sentry, the first page of it. The offsets are those
 // of stub_amd64.s, which a test compares. The guest can write all of it at any time.
+//
+// What a system call that is answered at once needs on the way back is in the first cache
+// line: to move one to another CPU costs as much as the rest of a turn.
 type area struct {
 	self         uint64 // the area's address in the stub process
 	magic        uint64 // magicValue: this is an area
@@ -19,13 +22,15 @@ type area struct {
 	event        uint32 // event*
 	command      uint32 // command*: what to do with the turn
 	signo        uint32 // of eventSignal
-	how          uint32 // howFast: return as from SYSCALL
-	frame        uint64 // of eventSignal: address of the ucontext
-	info         uint64 // and of the siginfo
+	how          uint32 // howFast: return result as SYSCALL does
+	result       uint64
 	fpu          uint64 // address of the FPU state; 0: it is in the CPU
-	features     uint64 // of XSAVE and XRSTOR
-	guestGS      uint64 // of eventSignal: the GS base that was found
-	setGS        uint64 // GS base to return to the guest with; the area, if it has none
+
+	frame    uint64 // of eventSignal: address of the ucontext
+	info     uint64 // and of the siginfo
+	features uint64 // of XSAVE and XRSTOR
+	guestGS  uint64 // of eventSignal: the GS base that was found
+	setGS    uint64 // GS base to return to the guest with; the area, if it has none
 
 	// Where in the code is what: see mark.
 	code, codeSize                        uint64
@@ -34,7 +39,7 @@ type area struct {
 	// values are answers to calls, by kind: see answers.go.
 	values [16]uint32
 
-	_    [0x100 - 0xd0]byte
+	_    [0x100 - 0xd8]byte
 	regs arch.Registers
 	_    [0x200 - 0x100 - arch.RegistersSize]byte
 

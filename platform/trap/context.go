@@ -36,6 +36,11 @@ type context struct {
 	// fsBase is what the thread has, as far as we know. Owner only.
 	fsBase uint64
 
+	// called are the registers of the system call that the thread waits in, as the owner was told, if
+	// inCall. Owner only.
+	called arch.Registers
+	inCall bool
+
 	// kicked is an interrupt that no Switch has reported. sent says that the thread has been
 	// sent the signal in this turn: each takes a frame on its stack.
 	kicked, sent atomic.Bool
@@ -77,6 +82,14 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 // load puts regs into the thread's area, as far as a guest may have them.
 func (c *context) load(regs *arch.Registers) {
 	a := c.thread.area
+	a.result = regs.Rax
+	if c.inCall {
+		if c.called.Rax = regs.Rax; c.called == *regs {
+			a.how = howFast
+			return
+		}
+		c.inCall = false
+	}
 	pc := regs.Rip
 	if pc == c.shown {
 		pc = c.hidden
@@ -213,6 +226,7 @@ func (c *context) setThread(t *thread, s *addressSpace) {
 	c.space = s
 	c.shown, c.hidden = 0, 0
 	c.fsBase = noBase
+	c.inCall = false
 }
 
 // noBase is no base that a guest can have.

@@ -41,7 +41,8 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 		regs.Ds, regs.Es, regs.Fs, regs.Gs = ds[0], ds[1], ds[2], ds[3]
 		regs.GsBase = 0
 		c.fsBase = regs.FsBase
-		c.called(regs, regs.Rip)
+		c.enterCall(regs, regs.Rip)
+		c.called, c.inCall = *regs, regs.Eflags&slowFlags == 0
 		return platform.Event{Kind: platform.Syscall}, true
 	case eventSignal:
 		return c.signalEvent(t, regs)
@@ -54,8 +55,8 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 	return ev, false
 }
 
-// called makes regs those of a system call that returns to pc. OrigRax is set already.
-func (c *context) called(regs *arch.Registers, pc uint64) {
+// enterCall makes regs those of a system call that returns to pc. OrigRax is set already.
+func (c *context) enterCall(regs *arch.Registers, pc uint64) {
 	regs.Rax = noSys
 	regs.Rip = c.show(pc)
 	regs.Rcx, regs.R11 = regs.Rip, regs.Eflags
@@ -137,6 +138,7 @@ func (c *context) signalEvent(t *thread, regs *arch.Registers) (platform.Event, 
 	*regs = f.regs
 	c.fsBase = regs.FsBase
 	c.shown, c.hidden = 0, 0
+	c.inCall = false
 	if pc := regs.Rip; pc >= codeAddr && pc < trampolineAddr+maxSites*trampolineSize {
 		if ev, ok, done := c.untangle(regs, &saved, &f); done {
 			return ev, ok

@@ -26,19 +26,20 @@
 #define COMMAND       0x24
 #define SIGNO         0x28
 #define HOW           0x2c
-#define FRAME         0x30
-#define INFO          0x38
-#define FPU           0x40
-#define FEATURES      0x48
-#define GUEST_GS      0x50
-#define SET_GS        0x58
-#define CODE          0x60
-#define CODE_SIZE     0x68
-#define HANDLER_END   0x70
-#define ENTER         0x78
-#define POSTED        0x80
-#define POSTED_END    0x88
-#define VALUES        0x90
+#define RESULT        0x30
+#define FRAME         0x40
+#define INFO          0x48
+#define FPU           0x38
+#define FEATURES      0x50
+#define GUEST_GS      0x58
+#define SET_GS        0x60
+#define CODE          0x68
+#define CODE_SIZE     0x70
+#define HANDLER_END   0x78
+#define ENTER         0x80
+#define POSTED        0x88
+#define POSTED_END    0x90
+#define VALUES        0x98
 
 #define REG_R15       0x100
 #define REG_R14       0x108
@@ -406,7 +407,7 @@ loaded:
 	MOVQ SELF(GS), SP
 	CMPL HOW(GS), $HOW_FAST
 	JNE  whole
-	MOVQ REG_AX(GS), AX
+	MOVQ RESULT(GS), AX
 	MOVQ REG_FLAGS(GS), R11
 	LEAQ REG_FLAGS(SP), SP
 	POPFQ

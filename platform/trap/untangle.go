@@ -51,7 +51,7 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
 	}
 	regs.OrigRax = nr
-	c.called(regs, ret)
+	c.enterCall(regs, ret)
 	return platform.Event{Kind: platform.Syscall}, true, true
 }
 
@@ -89,7 +89,7 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 	if f.trapno == trapUD {
 		if n, is := c.space.siteAt(addr.Addr(pc - movLen)); is && kindOf(n) == movSite {
 			regs.OrigRax = regs.Rax
-			c.called(regs, pc+syscallLen)
+			c.enterCall(regs, pc+syscallLen)
 			return platform.Event{Kind: platform.Syscall}, true, true
 		}
 		if n, is := c.space.siteAt(addr.Addr(pc - syscallLen)); is && kindOf(n) != movSite {
@@ -105,7 +105,7 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 			if kindOf(n) == movSite {
 				regs.OrigRax = c.thread.proc.numberOf(n)
 			}
-			c.called(regs, pc+kindOf(n).before())
+			c.enterCall(regs, pc+kindOf(n).before())
 			return platform.Event{Kind: platform.Syscall}, true, true
 		}
 	}
