@@ -240,6 +240,9 @@ func (m *MM) makeWritable(v vmEntry, e ptEntry, page uint64) (ptEntry, error) {
 		m.replacePte(n)
 		return n, nil
 	}
+	if e.V.owned {
+		m.hot.note(page)
+	}
 	e = e.Clip(v.Start, v.End)
 	if e.V.owned && m.mf.Refs(e.OffAt(page)) == 1 {
 		return m.takeOver(e, page), nil

@@ -93,9 +93,12 @@ func (m *MM) forkLocked(c *MM) error {
 	}
 
 	// Pages. What the child does not get is cut before it holds references.
+	excl := epochs.Add(1)
+	copies := m.copyHot(excl)
 	m.protectForFork()
-	m.exclEpoch = epochs.Add(1)
+	m.exclEpoch = excl
 	c.ptes = m.ptes.Clone()
+	c.hot = m.hot
 	c.patches.inherit(m)
 	c.rss = m.rss
 	for _, v := range special {
@@ -114,6 +117,7 @@ func (m *MM) forkLocked(c *MM) error {
 		e.V.file.IncRef(e.Off, e.Len())
 		return true
 	})
+	c.takeHot(copies)
 	c.rss.peak = c.rss.total()
 	m.mapForChild(c)
 	return nil
@@ -157,19 +161,27 @@ func mappingOf(e ptEntry, prot platform.Prot) platform.Mapping {
 	return platform.Mapping{Range: rangeOfPte(e), File: e.V.file.FD(), Offset: e.Off, Prot: prot}
 }
 
+// childProt is how the platform is to map p in c, a child of m.
+func (c *MM) childProt(m *MM, p *pte) platform.Prot {
+	if p.hostEpoch == m.hostEpoch && p.owned && p.excl == c.exclEpoch {
+		return p.host
+	}
+	return m.hostProt(p) // p is not m's alone any more
+}
+
 // mapForChild makes the platform map in c, a child, what it maps in m, if that is not much:
 // a child of fork(2) mostly goes on where its parent was. Preconditions: Fork is done but for this.
 func (m *MM) mapForChild(c *MM) {
 	mapped := make([]platform.Mapping, 0, childMapMax)
 	c.ptes.Ascend(0, maxAddr, func(e ptEntry) bool {
-		if prot := m.hostProt(&e.V); prot != 0 {
+		if prot := c.childProt(m, &e.V); prot != 0 {
 			mapped = append(mapped, mappingOf(e, prot))
 		}
 		return len(mapped) <= childMapMax
 	})
 	for page, off := range c.patches.pages {
-		if e, ok := c.ptes.Find(page); ok && m.hostProt(&e.V)&platform.Exec != 0 {
-			mapped = append(mapped, patchMapping(page, m.mf, off, m.hostProt(&e.V)))
+		if e, ok := c.ptes.Find(page); ok && c.childProt(m, &e.V)&platform.Exec != 0 {
+			mapped = append(mapped, patchMapping(page, m.mf, off, c.childProt(m, &e.V)))
 		}
 	}
 	if len(mapped) > childMapMax || len(mapped) == 0 {

@@ -54,6 +54,7 @@ type MM struct {
 	rss       rss           // guarded by pageMu
 	pending   []run         // guarded by pageMu: frames to drop once the platform forgot them
 	patches   patches       // guarded by pageMu
+	hot       hot           // guarded by pageMu
 	broken    bool          // guarded by pageMu: the platform failed to unmap; frames stay
 	dead      bool          // guarded by pageMu: the last user has gone
 
