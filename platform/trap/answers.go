@@ -79,7 +79,12 @@ var _ platform.ClockReader = (*Platform)(nil)
 
 // SetClock implements platform.ClockReader.
 func (p *Platform) SetClock(to clock.Params) {
-	c := p.code.clock
+	p.clockMu.Lock()
+	defer p.clockMu.Unlock()
+	c := p.clock
+	if c == nil {
+		return // closed
+	}
 	atomic.AddUint32(&c.seq, 1)
 	atomic.StoreUint64(&c.baseTSC, to.BaseTSC)
 	atomic.StoreInt64(&c.baseNS, to.BaseNS)

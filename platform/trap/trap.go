@@ -34,11 +34,13 @@
 //	    locks of package stub
 //	    arena.mu
 //	pool.mu
+//	Platform.clockMu
 package trap
 
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"ringfence/abi/addr"
@@ -57,6 +59,10 @@ type Platform struct {
 	pool    *pool
 
 	keeper *place.Keeper // nil on a single CPU
+
+	clockMu sync.Mutex
+	clock   *clockPage // guarded by clockMu; nil once closed
+
 	// running is how many guest threads run.
 	running atomic.Int32
 }
@@ -81,6 +87,7 @@ func New() (*Platform, error) {
 		p.arena.close()
 		return nil, fmt.Errorf("stub code: %w", err)
 	}
+	p.clock = p.code.clock
 	p.factory, err = stub.New(stub.Image{
 		Regions: p.code.regions(),
 		Signals: []int32{sigIll, sigTrap, sigBus, sigFpe, sigSegv, sigSys, kickSignal},
@@ -146,6 +153,9 @@ func (p *Platform) Close() {
 	}
 	p.pool.close()
 	p.factory.Close()
+	p.clockMu.Lock()
+	p.clock = nil
+	p.clockMu.Unlock()
 	p.code.close()
 	p.arena.close()
 }
