@@ -88,6 +88,14 @@ func (s *fakeSpace) Unmap(r addr.Range) error {
 
 func (s *fakeSpace) Release() { s.released = true }
 
+// fakeOf returns the fakeSpace that as is, or that is in it.
+func fakeOf(as platform.AddressSpace) *fakeSpace {
+	if p, ok := as.(*patchingSpace); ok {
+		return p.fakeSpace
+	}
+	return as.(*fakeSpace)
+}
+
 // guest is a thread of a guest.
 type guest struct {
 	t  testing.TB
@@ -97,7 +105,7 @@ type guest struct {
 
 // access finds the page at a as a CPU would and calls fn with its bytes.
 func (g guest) access(a addr.Addr, want platform.Prot, fn func(b []byte)) error {
-	s := g.m.as.(*fakeSpace)
+	s := fakeOf(g.m.as)
 	for range 100 {
 		s.mu.RLock()
 		p, ok := s.pages[a.RoundDown()]
@@ -154,11 +162,16 @@ func (g guest) mustLoad(a addr.Addr, want byte) {
 
 func newGuest(t testing.TB) guest {
 	t.Helper()
+	return newGuestOn(t, fakePlatform{})
+}
+
+func newGuestOn(t testing.TB, p platform.Platform) guest {
+	t.Helper()
 	mf, err := memfile.New()
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := New(fakePlatform{}, mf)
+	m, err := New(p, mf)
 	if err != nil {
 		t.Fatal(err)
 	}
