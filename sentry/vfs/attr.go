@@ -341,11 +341,17 @@ func (v *VFS) touchAtime(c Caller, p Path, n *Inode) {
 		return
 	}
 	now := c.Now()
+	if mf&linux.MS_RELATIME != 0 && now < n.atimeUntil.Load() {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := &n.attr
 	if mf&linux.MS_RELATIME == 0 || a.Atime <= a.Mtime || a.Atime <= a.Ctime || now-a.Atime >= day {
 		a.Atime = now
+	}
+	if mf&linux.MS_RELATIME != 0 && a.Atime > a.Mtime && a.Atime > a.Ctime {
+		n.atimeUntil.Store(a.Atime + day)
 	}
 	// A cached link is not asked again: its atime may lag behind by more than a day.
 	n.atimeFresh.Store(mf&linux.MS_RELATIME != 0)

@@ -93,14 +93,21 @@ func (c *children) insert(slots []atomic.Pointer[Dentry], d *Dentry) bool {
 	}
 }
 
-// remove takes d away, which is here under its present name. Preconditions: the tree is locked.
+// remove takes d away, if it is here under its present name. Preconditions: the tree is locked.
 func (c *children) remove(d *Dentry) {
-	slots := *c.slots.Load()
+	table := c.slots.Load()
+	if table == nil {
+		return
+	}
+	slots := *table
 	mask := uint64(len(slots) - 1)
 	for i := maphash.String(nameSeed, d.Name()) & mask; ; i = (i + 1) & mask {
-		if slots[i].Load() == d {
+		switch slots[i].Load() {
+		case d:
 			slots[i].Store(vacant)
 			c.n--
+			return
+		case nil:
 			return
 		}
 	}

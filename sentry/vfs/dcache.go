@@ -38,9 +38,7 @@ func (dc *dcache) addLocked(parent *Dentry, name string, d *Dentry) {
 // references. Preconditions: treeMu is held for writing; d is attached.
 func (dc *dcache) detachLocked(d *Dentry) {
 	parent := d.parent.Load()
-	if parent.children.get(d.Name()) == d {
-		parent.children.remove(d)
-	}
+	parent.children.remove(d)
 	if d.lruNext == d {
 		dc.hand = nil
 	} else {

@@ -27,6 +27,8 @@ type Inode struct {
 	mode       atomic.Uint32          // of attr.Mode
 	link       atomic.Pointer[string] // target of a symbolic link, once read
 	atimeFresh atomic.Bool            // following the link need not set its atime
+	// atimeUntil is the time before which relatime leaves attr.Atime alone; 0 if somebody must look.
+	atimeUntil atomic.Int64
 
 	tmpfile atomic.Bool // made by O_TMPFILE and not linked yet
 	noLink  atomic.Bool // made by O_TMPFILE|O_EXCL: never to be linked
@@ -118,6 +120,9 @@ func (n *Inode) Update(fn func(a *Attr)) {
 	defer n.mu.Unlock()
 	fn(&n.attr)
 	n.mode.Store(n.attr.Mode)
+	if n.atimeUntil.Load() != 0 {
+		n.atimeUntil.Store(0)
+	}
 }
 
 // readlink returns the target of a symbolic link. A link never changes, so it is read once.
