@@ -44,8 +44,7 @@ bench: deps-bench build ## what the sandbox costs, against the host: make bench 
 clean:
 	rm -rf $(BIN)
 
-# Packages whose tests need no guest processes; the others run guests under ptrace, where
-# the race detector's own threads get in the way of nothing but time.
+# What runs in the sentry and the gofer. The platforms' own tests take too long under the race detector.
 RACE := ./abi/... ./gofer/... ./sentry/...
 
 deps-run:

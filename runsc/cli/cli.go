@@ -97,7 +97,7 @@ the sandbox's kernel, not by the host's. Try:
 	}
 	f := root.PersistentFlags()
 	f.StringVar(&g.root, "root", defaultRoot(), "directory for the state of containers")
-	f.StringVar(&g.platform, "platform", boot.Platforms[1], "how guest code runs: "+strings.Join(boot.Platforms, " or "))
+	f.StringVar(&g.platform, "platform", boot.Platforms[0], "how guest code runs: "+strings.Join(boot.Platforms, " or "))
 	f.StringVar(&g.network, "network", "none", "what the sandbox can reach: none")
 	f.BoolVar(&g.debug, "debug", false, "log more")
 	f.StringVar(&g.debugLog, "debug-log", "", "`file` for the sandbox's own log (default: standard error with --debug or --strace)")

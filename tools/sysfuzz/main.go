@@ -35,7 +35,7 @@ func main() {
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "where the random numbers start")
 	runsc := flag.String("runsc", "", "the binary to test (default: build it)")
 	only := flag.String("only", "", "make only these calls, separated by commas")
-	platform := flag.String("platform", "ptrace", "how guest code runs")
+	platform := flag.String("platform", "trap", "how guest code runs")
 	out := flag.String("out", "", "directory for logs of findings (default: a temporary one)")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "sysfuzz-")

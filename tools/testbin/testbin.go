@@ -17,7 +17,7 @@ import (
 var Runsc string
 
 // Platforms are tested one after the other. Set by Main.
-var Platforms = []string{"ptrace"}
+var Platforms = []string{"trap", "ptrace"}
 
 // Main is the TestMain of a package that runs the binary: it builds runsc, runs the tests and
 // returns the exit code.

@@ -1,7 +1,7 @@
 // Package kerneltest boots a kernel inside a test: a tmpfs as root, standard output in a
 // buffer.
 //
-//	New        on the ptrace platform: static programs run in it, compiled by the test
+//	New        on the trap platform: static programs run in it, compiled by the test
 //	NewScript  on no CPU: a Guest makes the system calls that the test hands it
 //
 // The table of system calls is the caller's, as package syscalls lies above.
@@ -19,7 +19,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform"
-	"ringfence/platform/ptrace"
+	"ringfence/platform/trap"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/fs/tmpfs"
@@ -64,7 +64,7 @@ func (c *caller) FileSizeLimit() uint64     { return limits.Infinity }
 // New boots a machine. The test's end checks that nothing of it is left.
 func New(t testing.TB, table *kernel.SyscallTable) *Machine {
 	t.Helper()
-	p, err := ptrace.New()
+	p, err := trap.New()
 	if err != nil {
 		t.Fatal(err)
 	}

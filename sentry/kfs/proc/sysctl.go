@@ -88,6 +88,7 @@ const maxInt = 1<<31 - 1
 // sysctls is /proc/sys.
 func (in *instance) sysctls() *tree.Static {
 	pages := int64(in.k.Memory >> 12)
+	minAddr := max(linux.DefaultMmapMinAddr, uint64(in.k.Platform.UserRange().Start))
 	return &tree.Static{Space: "sys", Entries: []tree.Entry{
 		dir("sys/abi", "abi"),
 		dir("sys/debug", "debug", knob("exception-trace", 1, 0, 1)),
@@ -191,7 +192,7 @@ func (in *instance) sysctls() *tree.Static {
 			knob("max_map_count", 65530, 0, maxInt),
 			fixed("memfd_noexec", "0"),
 			knob("min_free_kbytes", 67584, 0, maxInt),
-			fixed("mmap_min_addr", "65536"),
+			fixed("mmap_min_addr", strconv.FormatUint(minAddr, 10)),
 			fixed("mmap_rnd_bits", "28"),
 			knob("nr_hugepages", 0, 0, 0),
 			knob("nr_overcommit_hugepages", 0, 0, maxInt),
