@@ -100,6 +100,7 @@ const (
 	// userFlags are the flags that a guest can set: CF PF AF ZF SF TF DF OF RF AC ID.
 	userFlags  = 0x250dd5
 	fixedFlags = 0x202
+	resumeFlag = 0x10000
 	// slowFlags need IRETQ: TF, RF, AC.
 	slowFlags = 0x50100
 

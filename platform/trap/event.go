@@ -55,6 +55,7 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 func (c *context) called(regs *arch.Registers, pc uint64) {
 	regs.Rax = noSys
 	regs.Rip = c.show(pc)
+	regs.Eflags &^= resumeFlag // It comes from a fault in place of SYSCALL.
 	regs.Rcx, regs.R11 = regs.Rip, regs.Eflags
 }
 

@@ -80,6 +80,7 @@ func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64
 	if f.signo == kickSignal {
 		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
 	}
+	f.addr = regs.Rip // that of a single step
 	return ev, false, false
 }
 
