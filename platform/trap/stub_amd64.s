@@ -314,13 +314,13 @@ told:
 	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
 	MOVQ REG_R8(GS), R8
-	MARK(11) // clockRestored
 	XORL CX, CX
 	JMP  answered
 unknown:
-	MOVQ REG_ORIG_AX(GS), AX
+	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
-	JMP  full
+	MOVQ REG_R8(GS), R8
+	MARK(11) // clockRestored
 
 full:
 	MOVQ R15, REG_R15(GS)
