@@ -43,7 +43,9 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 	case eventSignal:
 		return c.signalEvent(t, regs)
 	case eventInterrupted:
-		// The guest has not run since load, or stands at what load was given.
+		// The guest has not run since load, or stands at what load was given. Its FS base
+		// may not have been set yet.
+		c.fsBase = noBase
 		if c.kicked.Swap(false) {
 			return platform.Event{Kind: platform.Interrupted}, true
 		}
