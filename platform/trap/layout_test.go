@@ -48,6 +48,7 @@ func TestMarks(t *testing.T) {
 		before bool
 		code   []byte
 	}{
+		{"RDGSBASE R8 and WRGSBASE BX before GS_TAKEN", codeAddr + defines(t)["GS_TAKEN"], true, []byte{0xf3, 0x49, 0x0f, 0xae, 0xc8, 0xf3, 0x48, 0x0f, 0xae, 0xdb}},
 		{"UD2 at slow", marks[slow] + 7, false, []byte{0x0f, 0x0b}},
 		{"PUSHFQ before flagsSaved", marks[flagsSaved], true, []byte{0x9c}},
 		{"POPFQ at answered", marks[answered] + 7, false, []byte{0x9d}},

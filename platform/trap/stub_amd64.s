@@ -69,6 +69,7 @@
 #define FPU_AREA      0x1000
 
 // struct ucontext: uc_mcontext is struct sigcontext_64.
+#define UC_R8         40
 #define UC_DI         104
 #define UC_SI         112
 #define UC_DX         136
@@ -88,6 +89,8 @@
 #define CLOCK_MULT     24
 #define CLOCK_REAL_NS  32
 #define CLOCK_BOOT_NS  40
+
+#define GS_TAKEN      0x17      // offset behind the handler's WRGSBASEQ
 
 #define EVENT_SIGNAL      1
 #define EVENT_CALL        2
@@ -162,6 +165,11 @@ kept:
 	JMP  post
 
 restart:
+	CMPQ R9, $GS_TAKEN
+	JCS  early
+	MOVQ UC_R8(DX), R8
+early:
+	WRGSBASEQ R8                    // what the handler found, for it to find again
 	MOVQ UC_SP(DX), SP
 	MOVQ UC_DI(DX), DI
 	MOVQ UC_SI(DX), SI
