@@ -28,6 +28,10 @@ type context struct {
 	// as shown. Owner only.
 	shown, hidden uint64
 
+	// retried is how often this Switch had the guest execute an undefined instruction again:
+	// see siteEvent. Owner only.
+	retried int
+
 	// fsBase is what the thread has, as far as we know. Owner only.
 	fsBase uint64
 
@@ -58,6 +62,7 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 		c.fpu = nil
 	}
 	c.load(regs)
+	c.retried = 0
 	for {
 		if err := c.run(t); err != nil {
 			return platform.Event{}, err

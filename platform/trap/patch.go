@@ -14,6 +14,7 @@ var _ platform.Patcher = (*addressSpace)(nil)
 // sites are the sites of an address space. Guarded by addressSpace.mu.
 type sites struct {
 	byAddr map[addr.Addr]int // where each begins
+	gone   map[addr.Addr]int // the same of those that were unpatched
 	bound  map[int]binding   // by number
 }
 
@@ -121,8 +122,12 @@ func (s *sites) add(k siteKind, end addr.Addr, nr uint64) (n int, ok bool) {
 func (s *addressSpace) Unpatch(r addr.Range) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for a := range s.sites.byAddr {
+	for a, n := range s.sites.byAddr {
 		if r.Contains(a) {
+			if s.sites.gone == nil {
+				s.sites.gone = map[addr.Addr]int{}
+			}
+			s.sites.gone[a] = n
 			delete(s.sites.byAddr, a)
 		}
 	}
@@ -135,7 +140,7 @@ func (s *addressSpace) Inherit(from platform.AddressSpace) {
 	byAddr, bound := maps.Clone(f.sites.byAddr), maps.Clone(f.sites.bound)
 	f.mu.Unlock()
 	s.mu.Lock()
-	s.sites = sites{byAddr, bound}
+	s.sites = sites{byAddr: byAddr, bound: bound}
 	s.mu.Unlock()
 }
 
@@ -144,6 +149,21 @@ func (s *sites) bindAll(p *process) {
 	for n, b := range s.bound {
 		p.bind(n, b)
 	}
+}
+
+// wasSite reports whether a jump into the middle of an earlier site got to a.
+func (s *addressSpace) wasSite(a addr.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range [...]struct {
+		before addr.Addr
+		mov    bool
+	}{{movLen, true}, {syscallLen, false}} {
+		if n, ok := s.sites.gone[a-k.before]; ok && (kindOf(n) == movSite) == k.mov {
+			return true
+		}
+	}
+	return false
 }
 
 // siteAt returns the number of the site that begins at a.

@@ -19,7 +19,7 @@ const (
 	nowhere addr.Addr = 0x40000000 // nothing
 
 	dataPages = 16
-	textPages = 64
+	textPages = 256
 )
 
 // Offsets in a rig's memory file.

@@ -98,6 +98,11 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 			c.shown, c.hidden = pc, trampolineAddr+uint64(n)*trampolineSize+tailOffset
 			return ev, false, true
 		}
+		if c.retried < 10 && c.space.wasSite(addr.Addr(pc)) {
+			// It was one when the thread got there. Look again what is there now.
+			c.retried++
+			return ev, false, true
+		}
 	}
 	if f.trapno == trapAC {
 		// With alignment checks on, not even the jump can be made.
