@@ -44,13 +44,7 @@ type area struct {
 		_     uint32
 		size  uint64
 	}
-	noSignals uint64 // an empty signal mask
-	filter    struct {
-		len uint16
-		_   [6]byte
-		ptr uint64
-	}
-	_     [0x400 - 0x230]byte
+	_     [0x400 - 0x218]byte
 	kinds [maxAnswered]uint8 // by number of the call; 0: the sentry answers
 }
 

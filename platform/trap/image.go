@@ -31,11 +31,15 @@ func newImage() (*image, error) {
 		b[i] = 0xcc
 	}
 	code := codeBytes()
-	if len(code) > filterOffset {
+	if len(code) > programOffset {
 		return nil, fmt.Errorf("%d bytes of code", len(code))
 	}
 	copy(b, code)
 	i := &image{marks: codeMarks(code)}
+	le := binary.LittleEndian
+	le.PutUint64(b[programOffset:], uint64(filterLength))
+	le.PutUint64(b[programOffset+8:], codeAddr+filterOffset)
+	le.PutUint64(b[maskOffset:], 0)
 	copy(b[filterOffset:codeSize], guestFilter(uint32(i.marks[postedEnd]-codeAddr)))
 	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:imageClock])
 	var err error

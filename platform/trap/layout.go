@@ -38,8 +38,12 @@ const (
 	stackSize   = areaSize - stackOffset
 )
 
-// filterOffset is where in the code page the filter of guest threads lies.
-const filterOffset = 0xe00
+// Places in the code page, behind the code.
+const (
+	programOffset = 0xde0 // struct sock_fprog of the filter of guest threads
+	maskOffset    = 0xdf0 // an empty signal mask
+	filterOffset  = 0xe00 // the filter
+)
 
 // mark is a place in stubCode that the sentry must know: an offset.
 type mark int

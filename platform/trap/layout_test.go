@@ -28,8 +28,8 @@ func testImage(t *testing.T) (*image, []byte) {
 
 func TestMarks(t *testing.T) {
 	code := codeBytes()
-	if len(code) > filterOffset {
-		t.Fatalf("%d bytes of code, the filter lies at %#x", len(code), filterOffset)
+	if len(code) > programOffset {
+		t.Fatalf("%d bytes of code, the filter's program lies at %#x", len(code), programOffset)
 	}
 	marks := codeMarks(code)
 	for m := mark(1); m < numMarks; m++ {
@@ -71,6 +71,20 @@ func TestMarks(t *testing.T) {
 // appendix A).
 var undefinedOpcodes = []byte{0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f,
 	0x60, 0x61, 0x82, 0x9a, 0xce, 0xd4, 0xd5, 0xd6, 0xea}
+
+// TestFilterProgram reads the struct sock_fprog that new threads give to the host.
+func TestFilterProgram(t *testing.T) {
+	img, file := testImage(t)
+	le := binary.LittleEndian
+	n, at := le.Uint16(file[programOffset:]), le.Uint64(file[programOffset+8:])
+	want := guestFilter(uint32(img.marks[postedEnd] - codeAddr))
+	if int(n)*8 != len(want) || at != codeAddr+filterOffset || !bytes.Equal(file[filterOffset:filterOffset+len(want)], want) {
+		t.Errorf("%d instructions at %#x", n, at)
+	}
+	if mask := le.Uint64(file[maskOffset:]); mask != 0 {
+		t.Errorf("signals %#x stay blocked", mask)
+	}
+}
 
 func TestJumpTable(t *testing.T) {
 	_, file := testImage(t)

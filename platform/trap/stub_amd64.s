@@ -62,8 +62,6 @@
 #define REG_FS_BASE   0x1a8
 
 #define ALT_STACK     0x200
-#define NO_SIGNALS    0x218
-#define FILTER        0x220
 #define SCRATCH_END   0x2f0
 #define KINDS         0x400
 #define FPU_AREA      0x1000
@@ -76,6 +74,10 @@
 #define UC_SP         160
 #define UC_IP         168
 #define UC_FPSTATE    224
+
+// In the code page, behind the code: struct sock_fprog, and an empty signal mask.
+#define FILTER        $0x7ffff0010de0
+#define NO_SIGNALS    $0x7ffff0010df0
 
 #define TURN_SENTRY   0
 #define TURN_GUEST    1
@@ -195,7 +197,7 @@ handled:
 	JMP  posted
 
 	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack,
-	// and the filter comes last.
+	// and the filter comes last. Other threads can write the area already.
 	MARK(2) // enter
 	WRGSBASEQ R9
 	MOVQ R9, BX
@@ -206,7 +208,7 @@ handled:
 	TESTQ AX, AX
 	JNZ  die
 	MOVL $2, DI                     // SIG_SETMASK
-	LEAQ NO_SIGNALS(BX), SI
+	MOVQ NO_SIGNALS, SI
 	XORL DX, DX
 	MOVL $8, R10
 	MOVL $SYS_rt_sigprocmask, AX
@@ -215,7 +217,7 @@ handled:
 	JNZ  die
 	MOVL $22, DI                    // PR_SET_SECCOMP
 	MOVL $2, SI                     // SECCOMP_MODE_FILTER
-	LEAQ FILTER(BX), DX
+	MOVQ FILTER, DX
 	MOVL $SYS_prctl, AX
 	SYSCALL
 	TESTQ AX, AX
