@@ -17,11 +17,12 @@ const (
 )
 
 // guestFilter returns the filter of guest threads, which comes on top of the mapper's, as an
-// array of struct sock_filter. From the first codeLen bytes of our code it lets two calls through,
+// array of struct sock_filter. From the first codeLen bytes of our code it lets three calls through,
 // and everything else becomes SIGSYS:
 //
 //	futex(WAIT and WAKE)  who waits for the turn sleeps
 //	sched_yield           a guest's own
+//	rt_sigprocmask        with our empty mask: a new thread takes signals once it has the filter
 func guestFilter(codeLen uint32) []byte {
 	type insn struct {
 		code   uint16
@@ -31,17 +32,22 @@ func guestFilter(codeLen uint32) []byte {
 	const low, high = uint32(codeAddr & 0xffffffff), uint32(codeAddr >> 32)
 	program := []insn{
 		{bpfLoad, 0, 0, dataArch},
-		{bpfJumpEq, 0, 11, auditX86_64},
+		{bpfJumpEq, 0, 16, auditX86_64},
 		{bpfLoad, 0, 0, dataIPHigh},
-		{bpfJumpEq, 0, 9, high},
+		{bpfJumpEq, 0, 14, high},
 		{bpfLoad, 0, 0, dataIPLow},
-		{bpfJumpGe, 0, 7, low},
-		{bpfJumpGe, 6, 0, low + codeLen},
+		{bpfJumpGe, 0, 12, low},
+		{bpfJumpGe, 11, 0, low + codeLen},
 		{bpfLoad, 0, 0, dataNr},
-		{bpfJumpEq, 3, 0, sysSchedYield},
-		{bpfJumpEq, 0, 3, sysFutex},
+		{bpfJumpEq, 8, 0, sysSchedYield},
+		{bpfJumpEq, 3, 0, sysRtSigprocmask},
+		{bpfJumpEq, 0, 7, sysFutex},
 		{bpfLoad, 0, 0, dataArg1},
-		{bpfJumpGe, 1, 0, 2}, // neither FUTEX_WAIT nor FUTEX_WAKE
+		{bpfJumpGe, 5, 4, 2}, // neither FUTEX_WAIT nor FUTEX_WAKE
+		{bpfLoad, 0, 0, dataArg1},
+		{bpfJumpEq, 0, 3, low + maskOffset},
+		{bpfLoad, 0, 0, dataArg1 + 4},
+		{bpfJumpEq, 0, 1, high},
 		{bpfReturn, 0, 0, retAllow},
 		{bpfReturn, 0, 0, retTrap},
 	}

@@ -69,12 +69,13 @@ func TestGuestFilter(t *testing.T) {
 		codeAddr & 0xffffffff, codeAddr ^ 1<<32, codeAddr | 1<<47, codeAddr | 1<<63, ^uint64(0), areaAddr}
 	// allowed is what may pass from inside.
 	allowed := func(nr uint32, op uint64) bool {
-		return nr == sysSchedYield || nr == sysFutex && uint32(op) < 2
+		return nr == sysSchedYield || nr == sysFutex && uint32(op) < 2 || nr == sysRtSigprocmask && op == codeAddr+maskOffset
 	}
-	ops := []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 128, 129, 256, 257, 1 << 31, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1<<32 + 3, ^uint64(0)}
+	ops := []uint64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 128, 129, 256, 257, 1 << 31, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1<<32 + 3, ^uint64(0),
+		codeAddr + maskOffset, codeAddr + maskOffset + 8, (codeAddr + maskOffset) & 0xffffffff, codeAddr + maskOffset ^ 1<<33, codeAddr}
 	for base := range uint32(1024) {
 		ops := ops
-		if base != sysFutex && base != sysSchedYield {
+		if base != sysFutex && base != sysSchedYield && base != sysRtSigprocmask {
 			ops = ops[:2]
 		}
 		for _, nr := range []uint32{base, base | 0x40000000, base | 1<<31, ^base} {

@@ -220,3 +220,53 @@ func (s storm) run(t *testing.T, r *rig, k siteKind) {
 	}
 	t.Logf("%d rounds, %d interrupts, %d calls", total, interrupts, calls)
 }
+
+// TestNewThreadsAreInterrupted interrupts threads in their first moments.
+func TestNewThreadsAreInterrupted(t *testing.T) {
+	r := newRig(t)
+	x := r.text(concat(mov(39), syscallBytes, ud2))
+	as := r.space(t, x)
+	first := r.guest(t, as)
+	first.wantCall(39)
+	defer first.release()
+	var guests []*guest
+	defer func() {
+		for _, g := range guests {
+			g.c.Release()
+		}
+	}()
+	var stop atomic.Bool
+	var current atomic.Pointer[guest]
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			if g := current.Load(); g != nil {
+				g.c.Interrupt()
+			}
+			runtime.Gosched()
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	for range 300 {
+		g := r.guest(t, as)
+		guests = append(guests, g)
+		g.fill(uint64(len(guests)), carry)
+		g.regs.FsBase = 0x123000
+		want := g.regs
+		current.Store(g)
+		for {
+			ev := g.run()
+			if ev.Kind != platform.Interrupted && ev.Kind != platform.Syscall {
+				t.Fatalf("thread %d: event %+v at %#x", len(guests), ev, g.regs.Rip)
+			}
+			if d := differ(want, g.regs, "Rip", "Rax", "OrigRax", "Rcx", "R11"); d != "" || g.regs.Rip-uint64(textAt) > 7 {
+				t.Fatalf("thread %d at %#x: %s", len(guests), g.regs.Rip, d)
+			}
+			if ev.Kind == platform.Syscall {
+				break
+			}
+		}
+		current.Store(nil)
+	}
+}

@@ -5,8 +5,9 @@
 // Contract: stubCode is copied to codeAddr (see layout.go), where all processes map it
 // read-only, so it is position-independent and refers to no symbol. GS holds the
 // address of the thread's area (type area) while the thread is in here; everything
-// that is loaded from there the guest may have written: it can harm itself only. No
-// host call but futex and sched_yield is made, and none other would be let through.
+// that is loaded from there the guest may have written: it can harm itself only. Once a
+// thread has its filter, no host call is made but futex, sched_yield and one to unblock all
+// signals, and none other would be let through.
 //
 // Places that the sentry must know are marked by a long NOP whose displacement is a
 // number (MARK); codeMarks finds them. They are described at type mark.
@@ -196,8 +197,8 @@ handled:
 	MOVQ R10, SP
 	JMP  posted
 
-	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack,
-	// and the filter comes last. Other threads can write the area already.
+	// A new thread: R9 is its area, which other threads can write already. All signals are
+	// blocked until it has its filter: nothing that happens here can get around that.
 	MARK(2) // enter
 	WRGSBASEQ R9
 	MOVQ R9, BX
@@ -207,22 +208,13 @@ handled:
 	SYSCALL
 	TESTQ AX, AX
 	JNZ  die
-	MOVL $2, DI                     // SIG_SETMASK
-	MOVQ NO_SIGNALS, SI
-	XORL DX, DX
-	MOVL $8, R10
-	MOVL $SYS_rt_sigprocmask, AX
-	SYSCALL
-	TESTQ AX, AX
-	JNZ  die
 	MOVL $22, DI                    // PR_SET_SECCOMP
 	MOVL $2, SI                     // SECCOMP_MODE_FILTER
 	MOVQ FILTER, DX
 	MOVL $SYS_prctl, AX
 	SYSCALL
 	TESTQ AX, AX
-	JNZ  die
-	JMP  wait
+	JZ   unblock
 die:
 	MOVL $1, DI
 	MOVL $SYS_exit_group, AX
@@ -451,6 +443,16 @@ saved:
 	XORL AX, AX
 	XCHGL AX, TURN(GS)
 	JMP  posted
+
+	// A new thread is ready. Here a kick finds it as it finds one that waits.
+unblock:
+	MOVL $2, DI                     // SIG_SETMASK
+	MOVQ NO_SIGNALS, SI
+	XORL DX, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigprocmask, AX
+	SYSCALL
+	JMP  wait
 	MARK(13) // postedEnd
 	END
 
