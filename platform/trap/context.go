@@ -70,6 +70,10 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 		if ev, ok := c.event(t, regs); ok {
 			return ev, nil
 		}
+		if c.kicked.Load() && c.kicked.Swap(false) {
+			// It stands still, and if others forge its events may never say why.
+			return platform.Event{Kind: platform.Interrupted}, nil
+		}
 		c.load(regs)
 	}
 }
@@ -119,10 +123,12 @@ const (
 	stubSpins   = 1500
 
 	// patience is after what time without an event the sentry sees whether the process
-	// has died; stubborn is how long a guest may take to heed an interrupt.
+	// has died.
 	patience = 200 * time.Millisecond
-	stubborn = 20 * time.Second
 )
+
+// stubborn is how long a guest may take to heed an interrupt. Tests change it.
+var stubborn = 20 * time.Second
 
 // run gives the thread the turn and waits until the sentry has it again.
 func (c *context) run(t *thread) error {
@@ -154,11 +160,15 @@ func (c *context) sleep(t *thread) error {
 	a := t.area
 	atomic.StoreUint32(&a.sentryAsleep, 1)
 	defer atomic.StoreUint32(&a.sentryAsleep, 0)
-	var unheeded time.Duration
+	// Other threads of the guest can wake us as often as they like.
+	last, unheeded := time.Now(), time.Duration(0)
 	for atomic.LoadUint32(&a.turn) == turnGuest {
-		if hostcall.FutexWait(&a.turn, turnGuest, patience) != errTimedOut {
+		hostcall.FutexWait(&a.turn, turnGuest, patience)
+		passed := time.Since(last)
+		if passed < patience {
 			continue
 		}
+		last = last.Add(passed)
 		if hostcall.Exited(t.proc.stub.PID()) {
 			return errDead
 		}
@@ -166,7 +176,8 @@ func (c *context) sleep(t *thread) error {
 			// Lost, or the guest does not let it through.
 			c.sent.Store(false)
 			c.kick(t)
-			if unheeded += patience; unheeded >= stubborn {
+			unheeded += min(passed, 2*patience) // We may have been stopped ourselves.
+			if unheeded >= stubborn {
 				hostcall.Kill(t.proc.stub.PID(), sigKill)
 				return errDead
 			}

@@ -4,13 +4,10 @@ import (
 	"encoding/binary"
 
 	"ringfence/abi/addr"
-	"ringfence/abi/errno"
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/stub"
 )
-
-const errTimedOut = errno.ETIMEDOUT
 
 // Signals and their codes (sigaction(2)).
 const (

@@ -16,7 +16,7 @@ import (
 )
 
 // stormTime bounds the rounds of one storm.
-const stormTime = 300 * time.Millisecond
+const stormTime = 200 * time.Millisecond
 
 // stormLoop returns a guest that R12 times adds 1 to (RBX) and XMM1 to XMM0, makes the call of a site, and
 // checks its result, which R13 holds, and the red zone. At end is an UD2; it gets elsewhere if something is wrong.

@@ -16,10 +16,10 @@
 // Trust. A guest thread can write its area, and those of the other threads of its
 // process, and jump anywhere in the stub's code. It can make no host call but futex and
 // sched_yield from there, and one that unblocks all signals. So it can forge events and
-// registers, its own, and nothing else; the sentry copies what it reads from an area once and then checks it. That
-// a thread waits is only its word: so a process is not given to another guest. It is
-// emptied and ended with its address space. exec is the exception: a process with one
-// thread goes on with the new program.
+// registers, its own, and nothing else; the sentry copies what it reads from an area once
+// and then checks it. That a thread waits is only its word: so a process is not given to
+// another guest. It is emptied and ended with its address space. exec is the exception: a
+// process with one thread goes on with the new program.
 //
 // Neighbours: platform/stub makes the processes; platform/platformtest tests this.
 //
