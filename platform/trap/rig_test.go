@@ -125,6 +125,13 @@ func (x *text) patch(t testing.TB, as *addressSpace, end int, nr uint64) {
 	}
 }
 
+// forget makes the copy what the page is, for another address space.
+func (x *text) forget() {
+	if x.copied != 0 {
+		copy(x.r.mem[x.copied:x.copied+addr.PageSize], x.r.mem[x.page:])
+	}
+}
+
 func (x *text) tryPatch(t testing.TB, as *addressSpace, end int, nr uint64) bool {
 	t.Helper()
 	if x.copied == 0 {
