@@ -175,7 +175,12 @@ func TestInterruptIsHeededWhateverTheAreaSays(t *testing.T) {
 			real := g.c.thread.mem
 			forged := r.mem[rigData : rigData+areaSize] // not Go's, for the race detector
 			copy(forged, real)
-			g.c.thread.mem, g.c.thread.area = forged, areaOf(forged)
+			setArea := func(b []byte) {
+				g.c.mu.Lock()
+				defer g.c.mu.Unlock()
+				g.c.thread.mem, g.c.thread.area = b, areaOf(b)
+			}
+			setArea(forged)
 			var stop atomic.Bool
 			var wg sync.WaitGroup
 			wg.Go(func() {
@@ -197,7 +202,7 @@ func TestInterruptIsHeededWhateverTheAreaSays(t *testing.T) {
 			}
 			stop.Store(true)
 			wg.Wait()
-			g.c.thread.mem, g.c.thread.area = real, areaOf(real)
+			setArea(real)
 			g.release()
 		})
 	}
