@@ -270,3 +270,44 @@ func TestNewThreadsAreInterrupted(t *testing.T) {
 		current.Store(nil)
 	}
 }
+
+// TestAnswersEndWhileTheyAreGiven takes answers away, and gives them back, while the guest makes the call.
+func TestAnswersEndWhileTheyAreGiven(t *testing.T) {
+	r := newRig(t)
+	code, s, end := stormLoop(siteOf(movSite, 39))
+	x := r.text(code)
+	as := r.space(t, x)
+	x.patch(t, as, s.end, 39)
+	g := r.guest(t, as)
+	defer g.release()
+	var stop atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() {
+			g.c.SetAnswers(answered1)
+			for range rand.IntN(200) {
+				runtime.KeepAlive(g)
+			}
+			g.c.SetAnswers(platform.Answers{})
+		}
+	}()
+	defer func() { stop.Store(true); <-done }()
+	calls := 0
+	for start := time.Now(); time.Since(start) < stormTime; {
+		g.again(1, 0)
+		g.regs.Rbx, g.regs.R12, g.regs.R13 = uint64(dataAt)+512, 10000, 1001
+		for {
+			ev := g.run()
+			if ev.Kind != platform.Syscall {
+				if g.regs.Rip != uint64(textAt)+uint64(end) {
+					t.Fatalf("call is answered with %d: %+v", g.regs.Rax, ev)
+				}
+				break
+			}
+			calls++
+			g.regs.SetReturn(1001)
+		}
+	}
+	t.Logf("%d calls got through", calls)
+}
