@@ -92,7 +92,7 @@ type Patcher interface {
 	// later one, may be mapped for execution at start, until Unpatch.
 	Patch(page []byte, start, end addr.Addr, nr uint64) bool
 
-	// Unpatch says that no patched copies of the pages in r will be mapped any more. A guest
+	// Unpatch says that no patched copies of the pages in r are mapped any more. A guest
 	// thread may still be on its way through one.
 	Unpatch(r addr.Range)
 

@@ -129,7 +129,7 @@ func (f *Factory) prepareTemplate() error {
 		le.PutUint64(p.control[action+8*i:], w)
 	}
 	copy(p.control[name:], "ringfence-stub\x00")
-	code := f.image.filterProgram()
+	code := f.image.Filter()
 	le.PutUint16(p.control[prog:], uint16(len(code)/8))
 	le.PutUint64(p.control[prog+8:], data(filter))
 	if filter+len(code) > controlSize {

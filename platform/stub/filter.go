@@ -34,6 +34,8 @@ type Call struct {
 	NR uint32
 	// Below is what the second argument has to be below, as a 32-bit number, if it is not 0.
 	Below uint32
+	// Is is what the second argument has to be, if it is not 0.
+	Is uint64
 }
 
 // mapperRule are the host calls of mappers and of new guest threads.
@@ -64,8 +66,8 @@ var trapped = []uint32{
 	309, // getcpu
 }
 
-// filterProgram returns the filter as an array of struct sock_filter.
-func (i *Image) filterProgram() []byte {
+// Filter returns the seccomp filter of stub processes as an array of struct sock_filter.
+func (i *Image) Filter() []byte {
 	var b []byte
 	emit := func(code uint16, jt, jf uint8, k uint32) {
 		b = binary.LittleEndian.AppendUint16(b, code)
@@ -101,16 +103,25 @@ func (i *Image) filterProgram() []byte {
 		b = nil
 		emit(bpfLoad, 0, 0, dataNR)
 		for _, c := range r.Calls {
-			if c.Below == 0 {
+			switch {
+			case c.Below != 0:
+				emit(bpfJumpEq, 0, 4, c.NR)
+				emit(bpfLoad, 0, 0, dataArg1)
+				emit(bpfJumpGe, 1, 0, c.Below)
+				emit(bpfReturn, 0, 0, retAllow)
+				emit(bpfLoad, 0, 0, dataNR)
+			case c.Is != 0:
+				emit(bpfJumpEq, 0, 6, c.NR)
+				emit(bpfLoad, 0, 0, dataArg1)
+				emit(bpfJumpEq, 0, 3, uint32(c.Is&0xffffffff))
+				emit(bpfLoad, 0, 0, dataArg1+4)
+				emit(bpfJumpEq, 0, 1, uint32(c.Is>>32))
+				emit(bpfReturn, 0, 0, retAllow)
+				emit(bpfLoad, 0, 0, dataNR)
+			default:
 				emit(bpfJumpEq, 0, 1, c.NR)
 				emit(bpfReturn, 0, 0, retAllow)
-				continue
 			}
-			emit(bpfJumpEq, 0, 4, c.NR)
-			emit(bpfLoad, 0, 0, dataArg1)
-			emit(bpfJumpGe, 1, 0, c.Below)
-			emit(bpfReturn, 0, 0, retAllow)
-			emit(bpfLoad, 0, 0, dataNR)
 		}
 		other()
 		calls := b

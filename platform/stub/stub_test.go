@@ -129,7 +129,7 @@ func TestThreadsEndWithProcess(t *testing.T) {
 }
 
 func TestFilterProgram(t *testing.T) {
-	b := new(Image).filterProgram()
+	b := new(Image).Filter()
 	if len(b)%8 != 0 || binary.LittleEndian.Uint16(b[len(b)-8:]) != bpfReturn {
 		t.Errorf("program of %d bytes does not end in a return", len(b))
 	}

@@ -51,6 +51,13 @@ func (c *context) SetAnswers(a platform.Answers) {
 }
 
 func (a *area) setAnswers(to *platform.Answers) {
+	if !to.On {
+		// The values stay: a call that is being answered may still take one.
+		for _, k := range answerKinds {
+			a.kinds[k.nr] = 0
+		}
+		return
+	}
 	for kind, v := range [...]uint32{
 		kindPID: uint32(to.PID), kindTID: uint32(to.TID), kindPPID: uint32(to.PPID),
 		kindUID: to.UID, kindEUID: to.EUID, kindGID: to.GID, kindEGID: to.EGID,
@@ -58,9 +65,7 @@ func (a *area) setAnswers(to *platform.Answers) {
 		atomic.StoreUint32(&a.values[kind], v)
 	}
 	for _, k := range answerKinds {
-		if a.kinds[k.nr] = 0; to.On {
-			a.kinds[k.nr] = k.kind
-		}
+		a.kinds[k.nr] = k.kind
 	}
 }
 

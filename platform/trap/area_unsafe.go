@@ -49,11 +49,7 @@ type area struct {
 		_     uint32
 		size  uint64
 	}
-	noSignals uint64 // an empty signal mask
-	// Where SYSCALL is not caught by the host's dispatcher.
-	callsStart, callsSize uint64
-
-	_     [0x400 - 0x230]byte
+	_     [0x400 - 0x218]byte
 	kinds [maxAnswered]uint8 // by number of the call; 0: the sentry answers
 }
 

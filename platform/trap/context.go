@@ -33,6 +33,10 @@ type context struct {
 	// as shown. Owner only.
 	shown, hidden uint64
 
+	// retried is how often this Switch had the guest execute an undefined instruction again:
+	// see siteEvent. Owner only.
+	retried int
+
 	// fsBase is what the thread has, as far as we know. Owner only.
 	fsBase uint64
 
@@ -68,12 +72,17 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 		c.fpu = nil
 	}
 	c.load(regs)
+	c.retried = 0
 	for {
 		if err := c.run(t); err != nil {
 			return platform.Event{}, err
 		}
 		if ev, ok := c.event(t, regs); ok {
 			return ev, nil
+		}
+		if c.kicked.Load() && c.kicked.Swap(false) {
+			// It stands still, and if others forge its events may never say why.
+			return platform.Event{Kind: platform.Interrupted}, nil
 		}
 		c.load(regs)
 	}
@@ -118,6 +127,7 @@ const (
 	// userFlags are the flags that a guest can set: CF PF AF ZF SF TF DF OF RF AC ID.
 	userFlags  = 0x250dd5
 	fixedFlags = 0x202
+	resumeFlag = 0x10000
 	// slowFlags need IRETQ: TF, RF, AC.
 	slowFlags = 0x50100
 
@@ -127,10 +137,12 @@ const (
 
 const (
 	// patience is after what time without an event the sentry sees whether the process
-	// has died; stubborn is how long a guest may take to heed an interrupt.
+	// has died.
 	patience = 200 * time.Millisecond
-	stubborn = 20 * time.Second
 )
+
+// stubborn is how long a guest may take to heed an interrupt. Tests change it.
+var stubborn = 20 * time.Second
 
 // run gives the thread the turn and waits until the sentry has it again.
 func (c *context) run(t *thread) error {
@@ -170,11 +182,15 @@ func (c *context) sleep(t *thread) error {
 	a := t.area
 	atomic.StoreUint32(&a.sentryAsleep, 1)
 	defer atomic.StoreUint32(&a.sentryAsleep, 0)
-	var unheeded time.Duration
+	// Other threads of the guest can wake us as often as they like.
+	last, unheeded := time.Now(), time.Duration(0)
 	for atomic.LoadUint32(&a.turn) == turnGuest {
-		if hostcall.FutexWait(&a.turn, turnGuest, patience) != errTimedOut {
+		hostcall.FutexWait(&a.turn, turnGuest, patience)
+		passed := time.Since(last)
+		if passed < patience {
 			continue
 		}
+		last = last.Add(passed)
 		if hostcall.Exited(t.proc.stub.PID()) {
 			return errDead
 		}
@@ -182,7 +198,8 @@ func (c *context) sleep(t *thread) error {
 			// Lost, or the guest does not let it through.
 			c.sent.Store(false)
 			c.kick(t)
-			if unheeded += patience; unheeded >= stubborn {
+			unheeded += min(passed, 2*patience) // We may have been stopped ourselves.
+			if unheeded >= stubborn {
 				hostcall.Kill(t.proc.stub.PID(), sigKill)
 				return errDead
 			}

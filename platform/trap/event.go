@@ -4,13 +4,10 @@ import (
 	"encoding/binary"
 
 	"ringfence/abi/addr"
-	"ringfence/abi/errno"
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/stub"
 )
-
-const errTimedOut = errno.ETIMEDOUT
 
 // Signals and their codes (sigaction(2)).
 const (
@@ -47,7 +44,9 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 	case eventSignal:
 		return c.signalEvent(t, regs)
 	case eventInterrupted:
-		// The guest has not run since load, or stands at what load was given.
+		// The guest has not run since load, or stands at what load was given. Its FS base
+		// may not have been set yet.
+		c.fsBase = noBase
 		if c.kicked.Swap(false) {
 			return platform.Event{Kind: platform.Interrupted}, true
 		}
@@ -59,6 +58,7 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 func (c *context) enterCall(regs *arch.Registers, pc uint64) {
 	regs.Rax = noSys
 	regs.Rip = c.show(pc)
+	regs.Eflags &^= resumeFlag // It comes from a fault in place of SYSCALL.
 	regs.Rcx, regs.R11 = regs.Rip, regs.Eflags
 }
 

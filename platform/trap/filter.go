@@ -13,14 +13,14 @@ func (i *image) rules() []stub.Rule {
 	}
 	return []stub.Rule{
 		{Code: between(enter, common), Calls: []stub.Call{
-			{NR: 14},  // rt_sigprocmask: a new thread takes signals
-			{NR: 131}, // sigaltstack: on a stack of its own
+			{NR: 131}, // sigaltstack: a new thread gets a stack of its own
 			{NR: 157}, // prctl: and gives up calls
 			{NR: 231}, // exit_group: if any of that fails
 		}},
 		{Code: between(common, postedEnd), Calls: []stub.Call{
-			{NR: 24},            // sched_yield: a guest's own
-			{NR: 202, Below: 2}, // futex, to wait and wake: who waits for the turn sleeps
+			{NR: 24},                            // sched_yield: a guest's own
+			{NR: 202, Below: 2},                 // futex, to wait and wake: who waits for the turn sleeps
+			{NR: 14, Is: codeAddr + maskOffset}, // rt_sigprocmask, to unblock all: when a new thread is ready
 		}},
 	}
 }

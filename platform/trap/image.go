@@ -31,11 +31,15 @@ func newImage() (*image, error) {
 		b[i] = 0xcc
 	}
 	code := codeBytes()
-	if len(code) > codeSize {
+	if len(code) > callsOffset {
 		return nil, fmt.Errorf("%d bytes of code", len(code))
 	}
 	copy(b, code)
 	i := &image{marks: codeMarks(code)}
+	le := binary.LittleEndian
+	le.PutUint64(b[callsOffset:], i.marks[common])
+	le.PutUint64(b[callsOffset+8:], i.marks[postedEnd]-i.marks[common])
+	le.PutUint64(b[maskOffset:], 0)
 	i.fillTrampolines(b[imageTrampolines:imageJumps], b[imageJumps:imageClock])
 	var err error
 	if i.file, err = hostcall.MemfdCreate("ringfence-stub", hostcall.MFD_CLOEXEC); err != nil {

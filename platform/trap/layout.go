@@ -38,6 +38,12 @@ const (
 	stackSize   = areaSize - stackOffset
 )
 
+// Places in the code page, behind the code.
+const (
+	callsOffset = 0xde0 // where the host's dispatcher lets calls of guest threads through: address and length
+	maskOffset  = 0xdf0 // an empty signal mask
+)
+
 // mark is a place in stubCode that the sentry must know: an offset.
 type mark int
 

@@ -14,6 +14,7 @@ var _ platform.Patcher = (*addressSpace)(nil)
 // sites are the sites of an address space. Guarded by addressSpace.mu.
 type sites struct {
 	byAddr map[addr.Addr]int // where each begins
+	gone   map[addr.Addr]int // the same of those that were unpatched
 	bound  map[int]binding   // by number
 }
 
@@ -56,19 +57,47 @@ func recognize(page []byte, end int, nr uint64) (siteKind, bool) {
 			return k, true
 		}
 	}
-	// Before it must be a MOV to EAX, not the end of another instruction: an opcode or a
-	// prefix that makes it one may stand before the B8.
+	// Before it must be a MOV to EAX.
 	start := end - movLen - syscallLen
-	if start < 1 || page[start] != 0xb8 || uint64(binary.LittleEndian.Uint32(page[start+1:])) != nr {
-		return 0, false
-	}
-	switch b := page[start-1]; {
-	case b >= 0x40 && b <= 0x4f, // REX
-		b == 0x0f, b == 0x66, b == 0x67, // another opcode, another size
-		b >= 0x88 && b <= 0x8f, b == 0x63, b == 0x69, b == 0xc7, b == 0x81: // B8 could be its ModRM byte
+	if start < longest || page[start] != 0xb8 || uint64(binary.LittleEndian.Uint32(page[start+1:])) != nr || partOfMore(page[:start]) {
 		return 0, false
 	}
 	return movSite, true
+}
+
+// longest is how many bytes before B8 partOfMore looks at.
+const longest = 5
+
+// partOfMore reports whether B8 and the four bytes behind it could, after before, be part of a
+// longer instruction.
+func partOfMore(before []byte) bool {
+	at := func(n int) byte { return before[len(before)-n] }
+	// imm32 is whether an opcode with ModRM byte has an immediate of four bytes.
+	imm32 := func(opcode byte) bool {
+		return opcode == 0x69 || opcode == 0x81 || opcode == 0xc7 || opcode == 0xf7
+	}
+	b := at(1)
+	switch {
+	case b >= 0x40 && b <= 0x4f, b == 0x64, b == 0x65, b == 0x66, b == 0x67: // a prefix
+		return true
+	case b == 0x0f: // POPCNT
+		return true
+
+	// ModRM: (rax) or, as rax holds the number now, rather (r8), with a displacement.
+	case b >= 0x88 && b <= 0x8f, b == 0x63:
+		return true
+	case at(2)&0xf1 == 0x41, // REX.B
+		at(2) == 0x0f && b != 0x05, at(3) == 0x0f && at(2) == 0x38,
+		at(4) == 0xc4, at(5) == 0x62: // VEX, EVEX
+		return true
+	case b&0xc7 == 0x84: // SIB, as this ModRM says
+		return true
+
+	// A displacement of one byte, in front of an immediate.
+	case b&0xc0 == 0x40 && imm32(at(2)), at(2)&0xc7 == 0x44 && imm32(at(3)):
+		return true
+	}
+	return false
 }
 
 // add gives the SYSCALL that ends at end a number.
@@ -93,8 +122,12 @@ func (s *sites) add(k siteKind, end addr.Addr, nr uint64) (n int, ok bool) {
 func (s *addressSpace) Unpatch(r addr.Range) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for a := range s.sites.byAddr {
+	for a, n := range s.sites.byAddr {
 		if r.Contains(a) {
+			if s.sites.gone == nil {
+				s.sites.gone = map[addr.Addr]int{}
+			}
+			s.sites.gone[a] = n
 			delete(s.sites.byAddr, a)
 		}
 	}
@@ -107,7 +140,7 @@ func (s *addressSpace) Inherit(from platform.AddressSpace) {
 	byAddr, bound := maps.Clone(f.sites.byAddr), maps.Clone(f.sites.bound)
 	f.mu.Unlock()
 	s.mu.Lock()
-	s.sites = sites{byAddr, bound}
+	s.sites = sites{byAddr: byAddr, bound: bound}
 	s.mu.Unlock()
 }
 
@@ -116,6 +149,21 @@ func (s *sites) bindAll(p *process) {
 	for n, b := range s.bound {
 		p.bind(n, b)
 	}
+}
+
+// wasSite reports whether a jump into the middle of an earlier site got to a.
+func (s *addressSpace) wasSite(a addr.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range [...]struct {
+		before addr.Addr
+		mov    bool
+	}{{movLen, true}, {syscallLen, false}} {
+		if n, ok := s.sites.gone[a-k.before]; ok && (kindOf(n) == movSite) == k.mov {
+			return true
+		}
+	}
+	return false
 }
 
 // siteAt returns the number of the site that begins at a.

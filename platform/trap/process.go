@@ -147,7 +147,6 @@ func (t *thread) init(code *image) {
 	offset := func(m mark) uint64 { return code.marks[m] - codeAddr }
 	a.handlerEnd, a.enter, a.posted, a.postedStop = offset(handlerEnd), offset(enter), offset(posted), offset(postedEnd)
 	a.altStack.sp, a.altStack.size = t.addr+stackOffset, stackSize
-	a.callsStart, a.callsSize = code.marks[common], code.marks[postedEnd]-code.marks[common]
 	a.regs.Cs, a.regs.Ss = arch.UserCS, arch.UserDS
 }
 

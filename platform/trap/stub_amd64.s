@@ -5,8 +5,9 @@
 // Contract: stubCode is copied to codeAddr (see layout.go), where all processes map it
 // read-only, so it is position-independent and refers to no symbol. GS holds the
 // address of the thread's area (type area) while the thread is in here; everything
-// that is loaded from there the guest may have written: it can harm itself only. No
-// host call but futex and sched_yield is made, and none other would be let through.
+// that is loaded from there the guest may have written: it can harm itself only. Once a
+// thread has its filter, no host call is made but futex, sched_yield and one to unblock all
+// signals, and none other would be let through.
 //
 // Places that the sentry must know are marked by a long NOP whose displacement is a
 // number (MARK); codeMarks finds them. They are described at type mark.
@@ -63,20 +64,22 @@
 #define REG_FS_BASE   0x1a8
 
 #define ALT_STACK     0x200
-#define NO_SIGNALS    0x218
-#define CALLS_START   0x220
-#define CALLS_SIZE    0x228
 #define SCRATCH_END   0x2f0
 #define KINDS         0x400
 #define FPU_AREA      0x1000
 
 // struct ucontext: uc_mcontext is struct sigcontext_64.
+#define UC_R8         40
 #define UC_DI         104
 #define UC_SI         112
 #define UC_DX         136
 #define UC_SP         160
 #define UC_IP         168
 #define UC_FPSTATE    224
+
+// In the code page, behind the code: struct sock_fprog, and an empty signal mask.
+#define OWN_CALLS     $0x7ffff0010de0
+#define NO_SIGNALS    $0x7ffff0010df0
 
 #define TURN_SENTRY   0
 #define TURN_GUEST    1
@@ -90,6 +93,8 @@
 #define CLOCK_MULT     24
 #define CLOCK_REAL_NS  32
 #define CLOCK_BOOT_NS  40
+
+#define GS_TAKEN      0x17      // offset behind the handler's WRGSBASEQ
 
 #define EVENT_SIGNAL      1
 #define EVENT_CALL        2
@@ -164,6 +169,11 @@ kept:
 	JMP  post
 
 restart:
+	CMPQ R9, $GS_TAKEN
+	JCS  early
+	MOVQ UC_R8(DX), R8
+early:
+	WRGSBASEQ R8                    // what the handler found, for it to find again
 	MOVQ UC_SP(DX), SP
 	MOVQ UC_DI(DX), DI
 	MOVQ UC_SI(DX), SI
@@ -188,8 +198,9 @@ handled:
 	MOVQ R10, SP
 	JMP  posted
 
-	// A new thread: R9 is its area. Signals are blocked until it has an alternate stack. Last
-	// of all it gives up system calls from anywhere but the code behind common.
+	// A new thread: R9 is its area, which other threads can write already. All signals are
+	// blocked until it has given up system calls from anywhere but the code behind common:
+	// nothing that happens here can get around that.
 	MARK(2) // enter
 	WRGSBASEQ R9
 	MOVQ R9, BX
@@ -199,24 +210,16 @@ handled:
 	SYSCALL
 	TESTQ AX, AX
 	JNZ  die
-	MOVL $2, DI                     // SIG_SETMASK
-	LEAQ NO_SIGNALS(BX), SI
-	XORL DX, DX
-	MOVL $8, R10
-	MOVL $SYS_rt_sigprocmask, AX
-	SYSCALL
-	TESTQ AX, AX
-	JNZ  die
 	MOVL $59, DI                    // PR_SET_SYSCALL_USER_DISPATCH
 	MOVL $1, SI                     // PR_SYS_DISPATCH_ON
-	MOVQ CALLS_START(BX), DX        // where calls are not caught
-	MOVQ CALLS_SIZE(BX), R10
+	MOVQ OWN_CALLS, BX
+	MOVQ 0(BX), DX                  // where calls are not caught
+	MOVQ 8(BX), R10
 	XORL R8, R8
 	MOVL $SYS_prctl, AX
 	SYSCALL
 	TESTQ AX, AX
-	JNZ  die
-	JMP  wait
+	JZ   unblock
 die:
 	MOVL $1, DI
 	MOVL $SYS_exit_group, AX
@@ -318,13 +321,13 @@ told:
 	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
 	MOVQ REG_R8(GS), R8
-	MARK(11) // clockRestored
 	XORL CX, CX
 	JMP  answered
 unknown:
-	MOVQ REG_ORIG_AX(GS), AX
+	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
-	JMP  full
+	MOVQ REG_R8(GS), R8
+	MARK(11) // clockRestored
 
 full:
 	MOVQ R15, REG_R15(GS)
@@ -445,6 +448,16 @@ saved:
 	XORL AX, AX
 	XCHGL AX, TURN(GS)
 	JMP  posted
+
+	// A new thread is ready. Here a kick finds it as it finds one that waits.
+unblock:
+	MOVL $2, DI                     // SIG_SETMASK
+	MOVQ NO_SIGNALS, SI
+	XORL DX, DX
+	MOVL $8, R10
+	MOVL $SYS_rt_sigprocmask, AX
+	SYSCALL
+	JMP  wait
 	MARK(13) // postedEnd
 	END
 

@@ -15,13 +15,13 @@
 //
 // Trust. A guest thread can write its area, and those of the other threads of its
 // process, and jump anywhere in the stub's code. It can make no host call but futex and
-// sched_yield, and these from our code only: the host's dispatcher of system calls catches
-// all others of guest threads, also those of the mapper's code, and the filter knows from
-// where each may come. So it can forge events and registers, its own, and nothing
-// else; the sentry copies what it reads from an area once and then checks it. That
-// a thread waits is only its word: so a process is not given to another guest. It is
-// emptied and ended with its address space. exec is the exception: a process with one
-// thread goes on with the new program.
+// sched_yield, and one that unblocks all signals, and these from our code only: the host's
+// dispatcher of system calls catches all others of guest threads, also those of the
+// mapper's code, and the filter knows from where each may come. So it can forge events
+// and registers, its own, and nothing else; the sentry copies what it reads from an area
+// once and then checks it. That a thread waits is only its word: so a process is not
+// given to another guest. It is emptied and ended with its address space. exec is the
+// exception: a process with one thread goes on with the new program.
 //
 // Neighbours: platform/stub makes the processes; platform/platformtest tests this.
 //

@@ -80,6 +80,7 @@ func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64
 	if f.signo == kickSignal {
 		return platform.Event{Kind: platform.Interrupted}, c.kicked.Swap(false), true
 	}
+	f.addr = regs.Rip // that of a single step
 	return ev, false, false
 }
 
@@ -95,6 +96,11 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 		if n, is := c.space.siteAt(addr.Addr(pc - syscallLen)); is && kindOf(n) != movSite {
 			// It goes on where the tail is now.
 			c.shown, c.hidden = pc, trampolineAddr+uint64(n)*trampolineSize+tailOffset
+			return ev, false, true
+		}
+		if c.retried < 10 && c.space.wasSite(addr.Addr(pc)) {
+			// It was one when the thread got there. Look again what is there now.
+			c.retried++
 			return ev, false, true
 		}
 	}

@@ -286,7 +286,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 		t.closed(f)
 	}
 	ctx := t.ctx
-	if cr.secure {
+	if cr.secure || cr.private {
 		// Nothing that the old program can still do reaches the new one.
 		ctx = k.Platform.NewContext()
 	}

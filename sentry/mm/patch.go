@@ -27,6 +27,7 @@ type patches struct {
 	by    platform.Patcher    // nil if the platform patches nothing; immutable
 	pages map[uint64]uint64   // frames of copies, as offsets in the memory file, by address of the page
 	seen  map[addr.Addr]uint8 // how often the instruction that ends here took the costly way
+	gone  []addr.Range        // dropped, but the platform may map them until drainLocked
 }
 
 // Patch tells that the system call instruction that ends at end was executed for call nr and
@@ -129,7 +130,7 @@ func (m *MM) dropPatches(start, end uint64) {
 		if page >= start && page < end {
 			delete(m.patches.pages, page)
 			m.pending = append(m.pending, run{m.mf, off, addr.PageSize})
-			m.patches.by.Unpatch(addr.Range{Start: addr.Addr(page), End: addr.Addr(page + addr.PageSize)})
+			m.patches.gone = append(m.patches.gone, addr.Range{Start: addr.Addr(page), End: addr.Addr(page + addr.PageSize)})
 			clear(m.patches.seen) // They may be worth it again elsewhere.
 		}
 	}

@@ -150,6 +150,10 @@ func (m *MM) flushHost() {
 // drainLocked drops the references in pending. Preconditions: pageMu is held for writing, and the
 // platform maps none of the frames any more.
 func (m *MM) drainLocked() {
+	for _, r := range m.patches.gone {
+		m.patches.by.Unpatch(r)
+	}
+	m.patches.gone = m.patches.gone[:0]
 	if !m.broken || m.dead {
 		for _, r := range m.pending {
 			r.file.DecRef(r.off, r.n)
