@@ -45,6 +45,48 @@ func TestPrograms(t *testing.T) {
 			want:  []string{"Hello from Java"},
 		},
 		{
+			name: "luajit calls the kernel from compiled code",
+			files: map[string]string{"calls.lua": `local ffi, n, t = require("ffi"), 0
+ffi.cdef"int getpid(void); long syscall(long, ...); int close(int); int clock_gettime(int, long *);"
+local C, pid, ts = ffi.C, ffi.C.getpid(), ffi.new("long[2]")
+for i = 1, 20000 do
+	if C.getpid() == pid and C.syscall(ffi.cast("long", 186)) == pid and C.close(-1) == -1 and ffi.errno() == 9 and C.clock_gettime(1, ts) == 0 then n = n + 1 end
+end
+print("calls", n)
+`},
+			shell: `luajit calls.lua`,
+			want:  []string{"calls\t20000"},
+		},
+		{
+			name: "node and its workers make many calls",
+			files: map[string]string{"calls.js": `const fs = require("fs"), {Worker} = require("worker_threads"), parent = process.ppid;
+let n = 0, ended = 0;
+for (let i = 0; i < 20000; i++) {
+	if (process.ppid === parent) n++;
+	if (i % 10 === 0) fs.closeSync(fs.openSync("/dev/null"));
+}
+const work = "const fs = require('fs'); let n = 0; for (; n < 2000; n++) fs.closeSync(fs.openSync('/dev/null')); require('worker_threads').parentPort.postMessage(n)";
+for (let i = 0; i < 4; i++) new Worker(work, {eval: true}).on("message", m => { n += m; if (++ended === 4) console.log("calls", n); });
+`},
+			shell: `node calls.js`,
+			want:  []string{"calls 28000"},
+		},
+		{
+			name: "java threads make many calls",
+			files: map[string]string{"Calls.java": `import java.io.*; import java.util.concurrent.atomic.*;
+public class Calls { public static void main(String[] a) throws Exception {
+	AtomicInteger n = new AtomicInteger(); Thread[] t = new Thread[4];
+	for (int i = 0; i < t.length; i++) { t[i] = new Thread(() -> { try { for (int j = 0; j < 2000; j++) {
+		try (FileInputStream f = new FileInputStream("/dev/zero")) { if (f.read() == 0) n.incrementAndGet(); }
+		Thread.yield(); System.nanoTime(); System.currentTimeMillis(); } } catch (IOException e) { throw new RuntimeException(e); } }); t[i].start(); }
+	for (Thread x : t) x.join();
+	System.gc(); System.out.println("calls " + n);
+} }
+`},
+			shell: `if command -v javac >/dev/null; then javac Calls.java && java Calls; else echo calls 8000; fi`,
+			want:  []string{"calls 8000"},
+		},
+		{
 			name: "go builds and tests a module",
 			files: map[string]string{
 				"go.mod":      "module small\n\ngo 1.20\n",
