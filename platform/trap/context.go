@@ -254,8 +254,14 @@ func (c *context) Interrupt() {
 	c.kicked.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t := c.thread; t != nil && atomic.LoadUint32(&t.area.turn) == turnGuest {
+	t := c.thread
+	switch {
+	case t == nil:
+	case atomic.LoadUint32(&t.area.turn) == turnGuest:
 		c.kick(t)
+	case atomic.LoadUint32(&t.area.sentryAsleep) != 0:
+		// The guest gave up its turn without a word. The thread may sleep there too.
+		hostcall.FutexWake(&t.area.turn, 2)
 	}
 }
 
