@@ -51,7 +51,7 @@ type Gone interface {
 // conn is a connection and its buffers, of whoever took it.
 type conn struct {
 	fd  hostcall.FD
-	tag uint32
+	tag uint16
 	out []byte
 	in  []byte
 }
@@ -203,7 +203,7 @@ func (b brokenError) Unwrap() error { return b.why }
 func (k *conn) exchange(kind wire.Kind, req, reply wire.Body) (hostcall.FD, error) {
 	m := wire.Messages[kind]
 	k.tag++
-	h := wire.Header{Kind: kind, Tag: k.tag}
+	h := wire.Header{Kind: kind, Tag: k.tag, CPU: uint16(hostcall.Getcpu())}
 	e := wire.NewEncoder(k.out)
 	h.Encode(&e)
 	req.Encode(&e)

@@ -21,6 +21,7 @@ package server
 
 import (
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -111,7 +112,7 @@ func (s *Server) connect() (hostcall.FD, error) {
 
 // serve answers one connection until it ends.
 func (s *Server) serve(fd hostcall.FD, phase wire.Phase) {
-	c := connection{server: s, fd: fd, phase: phase, in: make([]byte, wire.MaxPacket), out: make([]byte, 0, wire.MaxPacket)}
+	c := connection{server: s, fd: fd, phase: phase, cpu: wire.AnyCPU, in: make([]byte, wire.MaxPacket), out: make([]byte, 0, wire.MaxPacket)}
 	err := c.run()
 	hostcall.Close(fd)
 	s.mu.Lock()
@@ -128,10 +129,24 @@ type connection struct {
 	fd      hostcall.FD
 	phase   wire.Phase
 	greeted bool
+	cpu     uint16 // that the thread is confined to, or AnyCPU
 	in, out []byte
 }
 
+// follow goes where the sender of a request is. It waits for the answer, so its CPU is
+// free, and to wake another CPU takes longer than most answers.
+func (c *connection) follow(cpu uint16) {
+	if cpu == c.cpu || cpu == wire.AnyCPU {
+		return
+	}
+	// What the host refuses makes us slower, nothing else.
+	if hostcall.SchedSetaffinity(0, []int{int(cpu)}) == nil {
+		c.cpu = cpu
+	}
+}
+
 func (c *connection) run() error {
+	runtime.LockOSThread() // for good: the thread is not what it was
 	for {
 		n, fds, flags, err := hostcall.Recvmsg(c.fd, c.in, 0, 0)
 		for _, fd := range fds {
@@ -152,6 +167,7 @@ func (c *connection) run() error {
 		if wire.Messages[h.Kind].Phase != c.phase || c.phase == wire.Setup && (h.Kind == wire.KindHello) == c.greeted {
 			return fmt.Errorf("request %v from sentry: out of phase", h.Kind)
 		}
+		c.follow(h.CPU)
 		if err := c.reply(h, req); err != nil {
 			return err
 		}

@@ -147,22 +147,31 @@ const HeaderSize = 8
 
 // Header starts every packet. A reply repeats Kind and Tag; Errno is 0 in requests
 // and in replies that succeed. The body of a failed reply is empty.
+//
+// CPU says in requests where the sender runs, or is AnyCPU: to answer from there is
+// quickest, as the sender waits.
 type Header struct {
 	Kind  Kind
 	Errno uint16
-	Tag   uint32
+	Tag   uint16
+	CPU   uint16
 }
+
+// AnyCPU is no CPU.
+const AnyCPU = 0xffff
 
 func (h *Header) Encode(e *Encoder) {
 	e.U16(uint16(h.Kind))
 	e.U16(h.Errno)
-	e.U32(h.Tag)
+	e.U16(h.Tag)
+	e.U16(h.CPU)
 }
 
 func (h *Header) Decode(d *Decoder) {
 	h.Kind = Kind(d.U16())
 	h.Errno = d.U16()
-	h.Tag = d.U32()
+	h.Tag = d.U16()
+	h.CPU = d.U16()
 }
 
 // Body is what follows the header. Decode of foreign bytes reports trouble through
