@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ringfence/abi/errno"
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/clock"
@@ -182,15 +183,24 @@ func (c *context) sleep(t *thread) error {
 	a := t.area
 	atomic.StoreUint32(&a.sentryAsleep, 1)
 	defer atomic.StoreUint32(&a.sentryAsleep, 0)
-	// Other threads of the guest can wake us as often as they like.
-	last, unheeded := time.Now(), time.Duration(0)
+	var last time.Time // when we looked at the process, if we have been woken for nothing since
+	var unheeded time.Duration
 	for atomic.LoadUint32(&a.turn) == turnGuest {
-		hostcall.FutexWait(&a.turn, turnGuest, patience)
-		passed := time.Since(last)
-		if passed < patience {
-			continue
+		err := hostcall.FutexWait(&a.turn, turnGuest, patience)
+		if atomic.LoadUint32(&a.turn) != turnGuest {
+			break
 		}
-		last = last.Add(passed)
+		passed := patience
+		if now := time.Now(); err != errno.ETIMEDOUT || !last.IsZero() {
+			// Other threads of the guest can wake us as often as they like.
+			if last.IsZero() {
+				last = now
+			}
+			if passed = now.Sub(last); passed < patience {
+				continue
+			}
+			last = now
+		}
 		if hostcall.Exited(t.proc.stub.PID()) {
 			return errDead
 		}
