@@ -82,8 +82,14 @@ type clockPage struct {
 
 var _ platform.ClockReader = (*Platform)(nil)
 
-// SetClock implements platform.ClockReader.
+// SetClock implements platform.ClockReader. After Close it does nothing: who follows the clocks may
+// not know yet.
 func (p *Platform) SetClock(to clock.Params) {
+	p.clockMu.Lock()
+	defer p.clockMu.Unlock()
+	if p.closed {
+		return
+	}
 	c := p.code.clock
 	atomic.AddUint32(&c.seq, 1)
 	atomic.StoreUint64(&c.baseTSC, to.BaseTSC)

@@ -31,12 +31,14 @@
 //	    locks of package stub
 //	    arena.mu
 //	pool.mu
+//	Platform.clockMu
 package trap
 
 import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"ringfence/abi/addr"
@@ -56,6 +58,9 @@ type Platform struct {
 	cpus int32 // that this process may use; immutable
 	// running is how many guest threads run.
 	running atomic.Int32
+
+	clockMu sync.Mutex // guards the page of the clocks
+	closed  bool       // guarded by clockMu
 }
 
 var _ platform.Platform = (*Platform)(nil)
@@ -138,7 +143,10 @@ func (p *Platform) NewContext() platform.Context {
 func (p *Platform) Close() {
 	p.pool.close()
 	p.factory.Close()
+	p.clockMu.Lock()
+	p.closed = true
 	p.code.close()
+	p.clockMu.Unlock()
 	p.arena.close()
 }
 
