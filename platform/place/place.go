@@ -99,7 +99,7 @@ func (p *Place) AfterRun() {
 		return
 	}
 	p.entered.Add(1)
-	if s := p.server.Load(); s.moving {
+	if s := p.server.Load(); s.moving.Load() {
 		s.stay(p.keeper, hostcall.Getcpu())
 	}
 }
@@ -113,7 +113,7 @@ func (p *Place) hold(cpu int) {
 // Apart moves the thread to a CPU that is idle, if there is one: for a server that is going
 // to wait for it without sleeping, and the other way round.
 func (p *Place) Apart() bool {
-	if p.keeper == nil || p.cpu.Load() == anywhere || p.server.Load().moving {
+	if p.keeper == nil || p.cpu.Load() == anywhere || p.server.Load().moving.Load() {
 		return false
 	}
 	to, ok := p.keeper.idle(int(p.cpu.Load()))
@@ -136,16 +136,17 @@ func (p *Place) Together() {
 	}
 }
 
-// server is a host thread that serves guests. It alone uses it, but where said.
+// server is a host thread that serves guests. It alone changes it, but where said; but a
+// goroutine may lose its thread at any time, so all of it is atomic.
 type server struct {
 	key uint64 // immutable
 
 	// cpu is where it is confined to, or anywhere. The keeper reads it.
 	cpu    atomic.Int32
-	chosen uint64 // when, by the TSC
+	chosen atomic.Uint64 // when, by the TSC
 
 	// moving says that it was set free and waits to see where it wakes up.
-	moving bool
+	moving atomic.Bool
 
 	// moveTo is a CPU that the keeper wants it to go to, or anywhere.
 	moveTo atomic.Int32
@@ -164,16 +165,16 @@ func (s *server) settle(k *Keeper) {
 		s.stay(k, k.pick(hostcall.Getcpu()))
 		return
 	}
-	if now := clock.TSC(); now-s.chosen > placeFor {
-		s.chosen = now
-		s.moving = true
+	if now := clock.TSC(); now-s.chosen.Load() > placeFor {
+		s.chosen.Store(now)
+		s.moving.Store(true)
 		hostcall.SchedSetaffinity(0, k.cpus)
 	}
 }
 
 func (s *server) stay(k *Keeper, cpu int) {
-	s.moving = false
-	s.chosen = clock.TSC()
+	s.moving.Store(false)
+	s.chosen.Store(clock.TSC())
 	s.cpu.Store(int32(cpu))
 	hostcall.SchedSetaffinity(0, k.only(cpu))
 }

@@ -82,7 +82,8 @@ type clockPage struct {
 
 var _ platform.ClockReader = (*Platform)(nil)
 
-// SetClock implements platform.ClockReader.
+// SetClock implements platform.ClockReader. After Close it does nothing: who follows the clocks may
+// not know yet.
 func (p *Platform) SetClock(to clock.Params) {
 	p.clockMu.Lock()
 	defer p.clockMu.Unlock()

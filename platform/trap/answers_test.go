@@ -238,3 +238,13 @@ func TestClockGoesOn(t *testing.T) {
 		}
 	}
 }
+
+func TestClockIsSetAfterClose(t *testing.T) {
+	p, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.SetClock(clockParams(1, 1, 1))
+	p.Close()
+	p.SetClock(clockParams(2, 2, 2))
+}

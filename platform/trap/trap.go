@@ -157,6 +157,7 @@ func (p *Platform) Close() {
 	p.clock = nil
 	p.clockMu.Unlock()
 	p.code.close()
+	p.clockMu.Unlock()
 	p.arena.close()
 }
 
