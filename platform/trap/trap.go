@@ -157,7 +157,6 @@ func (p *Platform) Close() {
 	p.clock = nil
 	p.clockMu.Unlock()
 	p.code.close()
-	p.clockMu.Unlock()
 	p.arena.close()
 }
 
