@@ -36,10 +36,20 @@ type kept struct {
 	seen uint64 // entered in the last period
 }
 
+// allowed are the CPUs that this process could use when it started, before any of its threads
+// was confined to one.
+var allowed = func() []int {
+	cpus, err := hostcall.SchedGetaffinity(0)
+	if err != nil {
+		return nil
+	}
+	return cpus
+}()
+
 // NewKeeper returns nil if there is nothing to choose.
 func NewKeeper() *Keeper {
-	cpus, err := hostcall.SchedGetaffinity(0)
-	if err != nil || len(cpus) < 2 {
+	cpus := allowed
+	if len(cpus) < 2 {
 		return nil
 	}
 	n := slices.Max(cpus) + 1

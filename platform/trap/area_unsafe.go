@@ -24,7 +24,7 @@ type area struct {
 	signo        uint32 // of eventSignal
 	how          uint32 // howFast: return result as SYSCALL does
 	result       uint64
-	fpu          uint64 // address of the FPU state; 0: it is in the CPU
+	flags        uint64 // of eventCall, and to return with as from SYSCALL
 
 	frame    uint64 // of eventSignal: address of the ucontext
 	info     uint64 // and of the siginfo
@@ -39,7 +39,9 @@ type area struct {
 	// values are answers to calls, by kind: see answers.go.
 	values [16]uint32
 
-	_    [0x100 - 0xd8]byte
+	fpu uint64 // address of the FPU state; 0: it is in the CPU
+
+	_    [0x100 - 0xe0]byte
 	regs arch.Registers
 	_    [0x200 - 0x100 - arch.RegistersSize]byte
 

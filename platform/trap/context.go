@@ -72,10 +72,10 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 		t.setFPU(c.fpu)
 		c.fpu = nil
 	}
-	c.load(regs)
 	c.retried = 0
 	for {
-		if err := c.run(t); err != nil {
+		how := c.load(regs)
+		if err := c.run(t, how, regs.Rax); err != nil {
 			return platform.Event{}, err
 		}
 		if ev, ok := c.event(t, regs); ok {
@@ -85,21 +85,19 @@ func (c *context) Switch(as platform.AddressSpace, regs *arch.Registers) (platfo
 			// It stands still, and if others forge its events may never say why.
 			return platform.Event{Kind: platform.Interrupted}, nil
 		}
-		c.load(regs)
 	}
 }
 
-// load puts regs into the thread's area, as far as a guest may have them.
-func (c *context) load(regs *arch.Registers) {
-	a := c.thread.area
-	a.result = regs.Rax
+// load puts regs into the thread's area, as far as a guest may have them and as they are not
+// there, and returns how to go back to the guest.
+func (c *context) load(regs *arch.Registers) (how uint32) {
 	if c.inCall {
 		if c.called.Rax = regs.Rax; c.called == *regs {
-			a.how = howFast
-			return
+			return howFast
 		}
 		c.inCall = false
 	}
+	a := c.thread.area
 	pc := regs.Rip
 	if pc == c.shown {
 		pc = c.hidden
@@ -108,7 +106,7 @@ func (c *context) load(regs *arch.Registers) {
 	a.regs.Rip = pc
 	a.regs.Cs, a.regs.Ss = arch.UserCS, arch.UserDS
 	a.regs.Eflags = regs.Eflags&userFlags | fixedFlags
-	a.how = 0
+	a.flags = a.regs.Eflags
 	if a.regs.FsBase >= userEnd {
 		a.regs.FsBase = 0
 	}
@@ -118,10 +116,11 @@ func (c *context) load(regs *arch.Registers) {
 	default:
 		a.setGS = c.thread.addr
 		if regs.Rcx == regs.Rip && regs.R11 == regs.Eflags && regs.FsBase == c.fsBase && regs.Eflags&slowFlags == 0 && regs.Rip < userEnd {
-			a.how = howFast
+			how = howFast
 		}
 	}
 	c.fsBase = a.regs.FsBase
+	return how
 }
 
 const (
@@ -145,18 +144,24 @@ const (
 // stubborn is how long a guest may take to heed an interrupt. Tests change it.
 var stubborn = 20 * time.Second
 
-// run gives the thread the turn and waits until the sentry has it again.
-func (c *context) run(t *thread) error {
+// run gives the thread the turn, to go back to the guest with result in RAX if how is howFast, and
+// waits until the sentry has it again.
+func (c *context) run(t *thread, how uint32, result uint64) error {
 	a := t.area
 	others := c.platform.running.Add(1) > 1
 	defer c.platform.running.Add(-1)
 	c.place.BeforeRun()
-	a.spin = 0
 	apart := c.choose(t, others)
+	spin := uint32(0)
 	if apart {
-		a.spin = stubSpins
+		spin = stubSpins
 	}
 	c.sent.Store(false)
+	// The thread may be looking at this line all the time: write to it once.
+	if a.spin != spin {
+		a.spin = spin
+	}
+	a.result, a.how = result, how
 	atomic.StoreUint32(&a.turn, turnGuest)
 	if atomic.LoadUint32(&a.stubAsleep) != 0 {
 		hostcall.FutexWake(&a.turn, 1)
@@ -293,7 +298,7 @@ func (c *context) FPU() (arch.FPUState, error) {
 	}
 	if t.area.fpu == 0 {
 		t.area.command = commandSave
-		err := c.run(t)
+		err := c.run(t, 0, 0)
 		t.area.command = 0
 		if err != nil {
 			return nil, err

@@ -34,6 +34,7 @@ func (c *context) event(t *thread, regs *arch.Registers) (ev platform.Event, ok 
 	case eventCall:
 		ds := [4]uint64{regs.Ds, regs.Es, regs.Fs, regs.Gs}
 		*regs = t.area.regs
+		regs.Eflags = t.area.flags
 		regs.Cs, regs.Ss = arch.UserCS, arch.UserDS
 		regs.Ds, regs.Es, regs.Fs, regs.Gs = ds[0], ds[1], ds[2], ds[3]
 		regs.GsBase = 0

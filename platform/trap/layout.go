@@ -58,10 +58,11 @@ const (
 	common
 	// slow is an undefined instruction: the thread's GS is not ours.
 	slow
-	// From spSaved on the guest's stack pointer is in the area; from flagsSaved on its flags;
-	// from callSaved on the call's number and return address.
-	spSaved
+	// From spTaken on the guest's stack pointer is in CX, from spSaved on in the area; from
+	// flagsSaved on its flags; from callSaved on the call's number and return address.
+	spTaken
 	flagsSaved
+	spSaved
 	callSaved
 	// From answered on AX holds the answer to the call; to the end of the answers.
 	answered

@@ -66,6 +66,7 @@ func TestAssemblyConstants(t *testing.T) {
 		"ALT_STACK":     uint64(unsafe.Offsetof(a.altStack)),
 		"OWN_CALLS":     codeAddr + callsOffset,
 		"RESULT":        uint64(unsafe.Offsetof(a.result)),
+		"CALL_FLAGS":    uint64(unsafe.Offsetof(a.flags)),
 		"NO_SIGNALS":    codeAddr + maskOffset,
 		"KINDS":         uint64(unsafe.Offsetof(a.kinds)),
 		"CALLS":         uint64(len(a.kinds)),

@@ -32,14 +32,14 @@ const (
 
 // rig is a platform and the memory of guests, whose code is given as bytes.
 type rig struct {
-	t    *testing.T
+	t    testing.TB
 	p    *Platform
 	file hostcall.FD
 	mem  []byte
 	used int // text pages
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	p, err := New()
 	if err != nil {

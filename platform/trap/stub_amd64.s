@@ -30,7 +30,7 @@
 #define RESULT        0x30
 #define FRAME         0x40
 #define INFO          0x48
-#define FPU           0x38
+#define CALL_FLAGS    0x38
 #define FEATURES      0x50
 #define GUEST_GS      0x58
 #define SET_GS        0x60
@@ -41,6 +41,7 @@
 #define POSTED        0x88
 #define POSTED_END    0x90
 #define VALUES        0x98
+#define FPU           0xd8
 
 #define REG_R15       0x100
 #define REG_R14       0x108
@@ -121,6 +122,13 @@
 #define SYS_exit_group     231
 
 #define MARK(n) BYTE $0x0f; BYTE $0x1f; BYTE $0x80; LONG $(0x52460000+n)
+
+// SAVE stores a register in the area, unless it is there already: a cache line that does
+// not change need not move between the two CPUs.
+#define SAVE(reg, off) \
+	CMPQ off(GS), reg; \
+	JEQ  2(PC);        \
+	MOVQ reg, off(GS)
 
 #define END \
 	BYTE $0xcc; BYTE $0xcc; BYTE $0xcc; BYTE $0xcc; \
@@ -236,33 +244,35 @@ die:
 	MARK(4) // slow
 	UNDEF
 ours:
-	MOVQ SP, REG_SP(GS)
-	MARK(5) // spSaved
+	MOVQ SP, CX
+	MARK(5) // spTaken
 	MOVQ SELF(GS), SP
-	LEAQ REG_FLAGS+8(SP), SP
-	PUSHFQ                          // to REG_FLAGS
+	LEAQ CALL_FLAGS+8(SP), SP
+	PUSHFQ                          // to CALL_FLAGS
 	MARK(6) // flagsSaved
-	MOVQ AX, REG_ORIG_AX(GS)
-	MOVQ R11, REG_IP(GS)
-	MARK(7) // callSaved
+	SAVE(CX, REG_SP)
+	MARK(7) // spSaved
+	SAVE(AX, REG_ORIG_AX)
+	SAVE(R11, REG_IP)
+	MARK(8) // callSaved
 
-	// Calls whose answer is in the area. SP is at REG_FLAGS.
+	// Calls whose answer is in the area. SP is at CALL_FLAGS.
 	CMPQ AX, $CALLS
 	JCC  full
-	MOVBLZX (KINDS-REG_FLAGS)(SP)(AX*1), CX
+	MOVBLZX (KINDS-CALL_FLAGS)(SP)(AX*1), CX
 	TESTL CX, CX
 	JZ   full
 	CMPL CX, $KIND_SPECIAL
 	JCC  special
-	MOVL (VALUES-REG_FLAGS)(SP)(CX*4), CX
+	MOVL (VALUES-CALL_FLAGS)(SP)(CX*4), CX
 answered:
 	MOVQ CX, AX
-	MARK(8) // answered
+	MARK(9) // answered
 	POPFQ
 	MOVQ REG_SP(GS), SP
 	MOVQ REG_IP(GS), CX
 	JMP  CX
-	MARK(9) // answeredEnd
+	MARK(10) // answeredEnd
 
 special:
 	CMPL CX, $KIND_CLOCK
@@ -283,7 +293,7 @@ clock:
 	MOVQ DX, REG_DX(GS)
 	MOVQ BX, REG_BX(GS)
 	MOVQ R8, REG_R8(GS)
-	MARK(10) // clockSaved
+	MARK(11) // clockSaved
 	MOVQ CLOCK_PAGE, BX
 read:
 	MOVL CLOCK_SEQ(BX), R8
@@ -327,28 +337,28 @@ unknown:
 	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
 	MOVQ REG_R8(GS), R8
-	MARK(11) // clockRestored
+	MARK(12) // clockRestored
 
 full:
-	MOVQ R15, REG_R15(GS)
-	MOVQ R14, REG_R14(GS)
-	MOVQ R13, REG_R13(GS)
-	MOVQ R12, REG_R12(GS)
-	MOVQ BP, REG_BP(GS)
-	MOVQ BX, REG_BX(GS)
-	MOVQ R10, REG_R10(GS)
-	MOVQ R9, REG_R9(GS)
-	MOVQ R8, REG_R8(GS)
-	MOVQ DX, REG_DX(GS)
-	MOVQ SI, REG_SI(GS)
-	MOVQ DI, REG_DI(GS)
+	SAVE(R15, REG_R15)
+	SAVE(R14, REG_R14)
+	SAVE(R13, REG_R13)
+	SAVE(R12, REG_R12)
+	SAVE(BP, REG_BP)
+	SAVE(BX, REG_BX)
+	SAVE(R10, REG_R10)
+	SAVE(R9, REG_R9)
+	SAVE(R8, REG_R8)
+	SAVE(DX, REG_DX)
+	SAVE(SI, REG_SI)
+	SAVE(DI, REG_DI)
 	RDFSBASEQ CX
-	MOVQ CX, REG_FS_BASE(GS)
+	SAVE(CX, REG_FS_BASE)
 	MOVL $EVENT_CALL, EVENT(GS)
 	XORL CX, CX
 	XCHGL CX, TURN(GS)
 
-	MARK(12) // posted
+	MARK(13) // posted
 posted:
 	CMPL SENTRY_ASLEEP(GS), $0
 	JEQ  wait
@@ -411,8 +421,8 @@ loaded:
 	CMPL HOW(GS), $HOW_FAST
 	JNE  whole
 	MOVQ RESULT(GS), AX
-	MOVQ REG_FLAGS(GS), R11
-	LEAQ REG_FLAGS(SP), SP
+	MOVQ CALL_FLAGS(GS), R11
+	LEAQ CALL_FLAGS(SP), SP
 	POPFQ
 	MOVQ REG_SP(GS), SP
 	MOVQ REG_IP(GS), CX
@@ -458,7 +468,7 @@ unblock:
 	MOVL $SYS_rt_sigprocmask, AX
 	SYSCALL
 	JMP  wait
-	MARK(13) // postedEnd
+	MARK(14) // postedEnd
 	END
 
 // func codeAt() uintptr

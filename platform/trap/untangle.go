@@ -26,11 +26,14 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 		return ev, false, false
 	}
 	nr, ret := regs.Rax, regs.R11
-	if pc >= code.marks[spSaved] {
+	switch {
+	case pc >= code.marks[spSaved]:
 		regs.Rsp = saved.Rsp
+	case pc >= code.marks[spTaken]:
+		regs.Rsp = regs.Rcx
 	}
 	if pc >= code.marks[flagsSaved] {
-		regs.Eflags = saved.Eflags
+		regs.Eflags = c.thread.area.flags
 	}
 	if pc >= code.marks[callSaved] {
 		nr, ret = saved.OrigRax, saved.Rip
