@@ -24,7 +24,7 @@ type Keeper struct {
 
 	mu      sync.Mutex
 	threads map[*Place]*kept // guarded by mu
-	load    []int            // guarded by mu: load[c] is how many threads kept c busy in the last period
+	load    []int            // guarded by mu: load[c] is how many threads kept c busy of late
 	closed  bool             // guarded by mu
 
 	awake atomic.Bool
@@ -160,7 +160,7 @@ func (k *Keeper) look() (busy, closed bool) {
 	defer k.mu.Unlock()
 	clear(k.load)
 	for p, t := range k.threads {
-		if p.active(t.seen) {
+		if p.busy(t.seen) {
 			if cpu := p.server.Load().where(); cpu != anywhere {
 				k.load[cpu]++
 			}
@@ -186,6 +186,13 @@ func (k *Keeper) look() (busy, closed bool) {
 		t.seen = n
 	}
 	return busy, k.closed
+}
+
+// busy reports whether the thread computes, or has made many calls since it was seen.
+func (p *Place) busy(seen uint64) bool {
+	const many = 100
+	n := p.entered.Load()
+	return n&1 != 0 || n-seen > many
 }
 
 // active reports whether the thread has run since it was seen. It may be in its server's

@@ -17,6 +17,7 @@ type pace struct {
 	need    int    // how many it takes to go apart
 	length  int    // turns since they went apart
 	strikes int    // what speaks against it since then
+	crowd   int    // turns while others ran since then, less those alone
 	changes uint64 // of the address space, at the last turn
 }
 
@@ -29,6 +30,9 @@ const (
 
 	// Changes of mappings count for several turns without.
 	strike, strikesAtMost = 3, 8
+
+	// crowdAtMost is more than it takes others to do something brief.
+	crowdAtMost = 64
 
 	// How often who waits apart looks at the turn before he sleeps: up to a hundred
 	// microseconds.
@@ -53,7 +57,7 @@ func (c *context) choose(t *thread, others bool) bool {
 		if p.quick < p.need || others || !c.place.Apart() {
 			return false
 		}
-		p.length, p.strikes = 0, 0
+		p.length, p.strikes, p.crowd = 0, 0, 0
 		return true
 	}
 	p.length++
@@ -63,8 +67,13 @@ func (c *context) choose(t *thread, others bool) bool {
 	case p.strikes > 0:
 		p.strikes--
 	}
+	if others {
+		p.crowd++
+	} else if p.crowd > 0 {
+		p.crowd--
+	}
 	// An early end has come too late for the waking to pay.
-	if others || p.strikes > strikesAtMost || atomic.LoadUint32(&t.area.stubAsleep) != 0 {
+	if p.crowd > crowdAtMost || p.strikes > strikesAtMost || atomic.LoadUint32(&t.area.stubAsleep) != 0 {
 		c.together(t)
 		return false
 	}
