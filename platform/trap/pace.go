@@ -25,6 +25,9 @@ const (
 	needAtFirst = 32
 	needAtMost  = 4096
 
+	// paysAfter is after how many turns to go apart has paid.
+	paysAfter = 100
+
 	// quickTicks is what a short turn takes at most, by the TSC: some microseconds.
 	quickTicks = 40_000
 
@@ -34,10 +37,10 @@ const (
 	// crowdAtMost is more than it takes others to do something brief.
 	crowdAtMost = 64
 
-	// How often who waits apart looks at the turn before he sleeps: up to a hundred
-	// microseconds.
+	// How often who waits apart looks at the turn before he sleeps. A guest that computes takes
+	// the CPU for itself; the sentry may have to ask the gofer, some hundred microseconds.
 	sentrySpins = 6000
-	stubSpins   = 6000
+	stubSpins   = 20000
 )
 
 // choose says whether the thread runs apart for the next turn, and puts it there. others
@@ -80,13 +83,14 @@ func (c *context) choose(t *thread, others bool) bool {
 	return true
 }
 
-// together ends what choose began.
+// together ends what choose began. What did not pay is not tried again so soon.
 func (c *context) together(t *thread) {
 	p := &c.pace
-	if p.need *= 2; p.length > 4*p.need {
+	if p.length > paysAfter {
 		p.need = needAtFirst
+	} else {
+		p.need = min(2*p.need, needAtMost)
 	}
-	p.need = min(p.need, needAtMost)
 	p.quick = 0
 	c.place.Together()
 }
