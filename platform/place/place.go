@@ -79,11 +79,11 @@ func (p *Place) BeforeRun() {
 	if p.keeper == nil {
 		return
 	}
-	s := p.keeper.server()
-	if p.server.Load() != s {
-		p.server.Store(s)
-	}
 	if !p.apart {
+		s := p.keeper.server()
+		if p.server.Load() != s {
+			p.server.Store(s)
+		}
 		s.settle(p.keeper)
 		if cpu := s.cpu.Load(); p.cpu.Load() != cpu {
 			p.hold(int(cpu))

@@ -149,14 +149,15 @@ var stubborn = 20 * time.Second
 func (c *context) run(t *thread, how uint32, result uint64) error {
 	a := t.area
 	others := c.platform.running.Add(1) > 1
-	defer c.platform.running.Add(-1)
 	c.place.BeforeRun()
 	apart := c.choose(t, others)
 	spin := uint32(0)
 	if apart {
 		spin = stubSpins
 	}
-	c.sent.Store(false)
+	if c.sent.Load() {
+		c.sent.Store(false)
+	}
 	// The thread may be looking at this line all the time: write to it once.
 	if a.spin != spin {
 		a.spin = spin
@@ -180,6 +181,7 @@ func (c *context) run(t *thread, how uint32, result uint64) error {
 		c.together(t)
 	}
 	c.place.AfterRun()
+	c.platform.running.Add(-1)
 	return err
 }
 
