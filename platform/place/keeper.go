@@ -9,8 +9,11 @@ import (
 	"ringfence/platform/hostcall"
 )
 
-// keeperPeriod is how often the keeper looks at the threads.
-const keeperPeriod = 5 * time.Millisecond
+// How often the keeper looks at the threads: less and less while it finds nothing to do.
+const (
+	shortPeriod = 5 * time.Millisecond
+	longPeriod  = 40 * time.Millisecond
+)
 
 // Keeper does for threads that are confined to a CPU what the host's scheduler can't do:
 // it moves them when CPUs are unequally busy, and sets free those that have run for
@@ -131,31 +134,41 @@ func (k *Keeper) Close() {
 
 func (k *Keeper) run() {
 	for range k.wake {
-		for {
-			time.Sleep(keeperPeriod)
-			busy, closed := k.look()
-			if closed {
+		for period := shortPeriod; ; {
+			time.Sleep(period)
+			l := k.look()
+			if l.closed {
 				return
 			}
-			if !busy {
+			if !l.busy {
 				break
+			}
+			if period = min(2*period, longPeriod); l.acted {
+				period = shortPeriod
 			}
 		}
 		// A thread that is resumed from here on wakes us; one that was resumed just
 		// before did not.
 		k.awake.Store(false)
-		busy, closed := k.look()
-		if closed {
+		l := k.look()
+		if l.closed {
 			return
 		}
-		if busy {
+		if l.busy {
 			k.watch()
 		}
 	}
 }
 
-// look goes over all threads. busy reports whether there is a reason to look again.
-func (k *Keeper) look() (busy, closed bool) {
+// looked is what a look brought.
+type looked struct {
+	busy   bool // there is a reason to look again
+	acted  bool // something was moved, set free, or new
+	closed bool
+}
+
+// look goes over all threads.
+func (k *Keeper) look() (l looked) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	clear(k.load)
@@ -170,7 +183,8 @@ func (k *Keeper) look() (busy, closed bool) {
 		n := p.entered.Load()
 		if p.active(t.seen) {
 			held := p.cpu.Load() != anywhere
-			busy = busy || held
+			l.busy = l.busy || held
+			l.acted = l.acted || t.seen == 0
 			s := p.server.Load()
 			from, to := s.where(), k.idlest()
 			moves := from != anywhere && k.load[from]-k.load[to] > 1
@@ -178,14 +192,17 @@ func (k *Keeper) look() (busy, closed bool) {
 				k.load[from]--
 				k.load[to]++
 				s.moveTo.Store(int32(to))
+				l.acted = true
 			}
 			if n == t.seen && (held || moves) {
 				k.free(p, to, moves)
+				l.acted = true
 			}
 		}
 		t.seen = n
 	}
-	return busy, k.closed
+	l.closed = k.closed
+	return l
 }
 
 // busy reports whether the thread computes, or has made many calls since it was seen.

@@ -104,6 +104,17 @@ func (p *Place) AfterRun() {
 	}
 }
 
+// Computed is called by the server, before AfterRun, when the thread has run for long, on cpu at
+// the end. What it works on is in that CPU's caches, so now it is the server that follows.
+func (p *Place) Computed(cpu int) {
+	if p.keeper == nil || cpu >= len(p.keeper.single) || p.keeper.single[cpu] == nil {
+		return
+	}
+	if s := p.server.Load(); s.moving.Load() || int(s.cpu.Load()) != cpu {
+		s.stay(p.keeper, cpu)
+	}
+}
+
 // hold confines the thread to a CPU.
 func (p *Place) hold(cpu int) {
 	p.cpu.Store(int32(cpu))

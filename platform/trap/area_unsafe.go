@@ -40,8 +40,9 @@ type area struct {
 	values [16]uint32
 
 	fpu uint64 // address of the FPU state; 0: it is in the CPU
+	cpu uint32 // where the thread woke the sentry; Linux's node number is above bit 12
 
-	_    [0x100 - 0xe0]byte
+	_    [0x100 - 0xe4]byte
 	regs arch.Registers
 	_    [0x200 - 0x100 - arch.RegistersSize]byte
 

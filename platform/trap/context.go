@@ -175,7 +175,9 @@ func (c *context) run(t *thread, how uint32, result uint64) error {
 	if !apart {
 		start := clock.TSC()
 		err = c.sleep(t)
-		c.pace.timed(start)
+		if c.pace.timed(start) {
+			c.place.Computed(int(a.cpu & 0xfff))
+		}
 	} else if !spinWhile(&a.turn, turnGuest, sentrySpins) {
 		err = c.sleep(t)
 		c.together(t)

@@ -30,6 +30,8 @@ const (
 
 	// quickTicks is what a short turn takes at most, by the TSC: some microseconds.
 	quickTicks = 40_000
+	// longTicks is what a turn takes in which the guest computed: a millisecond or so.
+	longTicks = 2_000_000
 
 	// Changes of mappings count for several turns without.
 	strike, strikesAtMost = 3, 8
@@ -95,11 +97,14 @@ func (c *context) together(t *thread) {
 	c.place.Together()
 }
 
-// timed notes how long a turn together took that began at start.
-func (p *pace) timed(start uint64) {
-	if clock.TSC()-start < quickTicks {
+// timed notes how long a turn together took that began at start. It reports whether the guest
+// has computed for long.
+func (p *pace) timed(start uint64) bool {
+	took := clock.TSC() - start
+	if took < quickTicks {
 		p.quick++
 	} else {
 		p.quick = 0
 	}
+	return took > longTicks
 }

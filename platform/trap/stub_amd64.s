@@ -42,6 +42,7 @@
 #define POSTED_END    0x90
 #define VALUES        0x98
 #define FPU           0xd8
+#define CPU           0xe0
 
 #define REG_R15       0x100
 #define REG_R14       0x108
@@ -362,6 +363,8 @@ full:
 posted:
 	CMPL SENTRY_ASLEEP(GS), $0
 	JEQ  wait
+	RDTSCP
+	MOVL CX, CPU(GS)
 	MOVQ SELF(GS), DI
 	LEAQ TURN(DI), DI
 	MOVL $1, SI                     // FUTEX_WAKE
