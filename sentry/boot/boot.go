@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -63,9 +62,6 @@ func Run(cfg *Config) error {
 	}
 	// Dentries and inodes are many small objects: collect them half as often.
 	debug.SetGCPercent(200)
-	// A task that runs guest code waits for it in a host call and keeps its share of the Go
-	// scheduler until that notices. The others must not wait so long.
-	runtime.GOMAXPROCS(4*runtime.NumCPU() + 8)
 	if _, err := hostcall.RlimitNofile(); err != nil {
 		return fmt.Errorf("raise descriptor limit: %w", err)
 	}
