@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ringfence/abi/errno"
 	"ringfence/platform/hostcall"
 	"ringfence/platform/platformtest"
 )
@@ -85,12 +86,26 @@ func TestNoStubOutlivesSentry(t *testing.T) {
 			cmd.Process.Signal(sig)
 			cmd.Wait()
 			for i, fd := range fds {
-				// A pidfd is readable when the process has ended.
-				n, err := hostcall.Ppoll([]hostcall.PollFd{{Fd: int32(fd), Events: hostcall.POLLIN}}, 5*time.Second)
-				if n != 1 {
+				if err := ended(fd, 5*time.Second); err != nil {
 					t.Errorf("stub process %s lives (%v)", pids[i], err)
 				}
 			}
 		})
+	}
+}
+
+// ended waits until the process of a pidfd has ended, and says how it failed if it has not.
+func ended(pidfd hostcall.FD, limit time.Duration) error {
+	for {
+		// A pidfd is readable when the process has ended.
+		n, err := hostcall.Ppoll([]hostcall.PollFd{{Fd: int32(pidfd), Events: hostcall.POLLIN}}, limit)
+		switch {
+		case n == 1:
+			return nil
+		case err == nil:
+			return errno.ETIMEDOUT
+		case err != errno.EINTR:
+			return err
+		}
 	}
 }
