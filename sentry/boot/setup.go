@@ -91,6 +91,9 @@ func (s *builder) makeKernel() error {
 	cfg := s.b.cfg
 	p, err := newPlatform(cfg.Platform)
 	if err != nil {
+		if last := Platforms[len(Platforms)-1]; cfg.Platform != last {
+			return fmt.Errorf("platform %s: %w; --platform %s asks less of the host", cfg.Platform, err, last)
+		}
 		return fmt.Errorf("platform %s: %w", cfg.Platform, err)
 	}
 	if !cfg.Debug {
