@@ -135,14 +135,12 @@ func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot p
 	if prot == 0 {
 		return s.proc.Do(stub.UnmapOrder(r))
 	}
-	// What can be written or executed can be read on this CPU; saying so lets a
-	// protection fault mean that the access was no read (faultAccess).
-	return s.proc.Do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
+	return s.proc.Do(stub.GuestOrder(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate}))
 }
 
 // MapAll implements platform.AddressSpace.
 func (s *addressSpace) MapAll(ms []platform.Mapping) error {
-	return s.proc.Do(stub.MapOrders(ms)...)
+	return s.proc.Do(stub.GuestOrders(ms)...)
 }
 
 // Unmap implements platform.AddressSpace.

@@ -30,13 +30,17 @@ func MapOrder(r addr.Range, file hostcall.FD, offset uint64, prot int, populate 
 		uint64(r.Start), r.Len(), uint64(prot), uint64(flags), fd(file), offset}}
 }
 
-// MapOrders are MapOrder for each of ms.
-func MapOrders(ms []platform.Mapping) []Order {
+// GuestOrder maps pages of a guest. What can be written or executed can be read on this CPU;
+// saying so lets a protection fault mean that the access was no read.
+func GuestOrder(m platform.Mapping) Order {
+	return MapOrder(m.Range, m.File, m.Offset, int(m.Prot|platform.Read), m.Populate)
+}
+
+// GuestOrders are GuestOrder for each of ms.
+func GuestOrders(ms []platform.Mapping) []Order {
 	orders := make([]Order, len(ms))
 	for i, m := range ms {
-		// What can be written or executed can be read on this CPU; saying so lets a
-		// protection fault mean that the access was no read.
-		orders[i] = MapOrder(m.Range, m.File, m.Offset, int(m.Prot|platform.Read), m.Populate)
+		orders[i] = GuestOrder(m)
 	}
 	return orders
 }

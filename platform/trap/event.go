@@ -129,7 +129,7 @@ func (t *thread) readFrame(f *frame) bool {
 func (c *context) signalEvent(t *thread, regs *arch.Registers) (platform.Event, bool) {
 	var f frame
 	if !t.readFrame(&f) {
-		return c.lost(regs), true
+		return lost(), true
 	}
 	if f.gs != t.addr {
 		f.regs.GsBase = f.gs
@@ -161,7 +161,7 @@ func (c *context) signalEvent(t *thread, regs *arch.Registers) (platform.Event, 
 }
 
 // lost is for a thread whose area makes no sense: the guest has destroyed it.
-func (c *context) lost(regs *arch.Registers) platform.Event {
+func lost() platform.Event {
 	return platform.Event{Kind: platform.Exception, Signal: sigSegv, Code: siKernel, Trapno: trapGP}
 }
 
@@ -224,8 +224,6 @@ func exceptionEvent(regs *arch.Registers, f *frame) platform.Event {
 		default:
 			ev.Access = platform.Read
 		}
-	case f.signo == sigTrap && f.code == siKernel:
-		ev.Addr = 0
 	}
 	if ev.Code == siKernel {
 		ev.Addr = 0

@@ -33,11 +33,11 @@ func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot p
 	if prot == 0 {
 		return s.Unmap(r)
 	}
-	return s.do(stub.MapOrder(r, file, offset, int(prot|platform.Read), populate))
+	return s.do(stub.GuestOrder(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate}))
 }
 
 // MapAll implements platform.AddressSpace.
-func (s *addressSpace) MapAll(ms []platform.Mapping) error { return s.do(stub.MapOrders(ms)...) }
+func (s *addressSpace) MapAll(ms []platform.Mapping) error { return s.do(stub.GuestOrders(ms)...) }
 
 // Unmap implements platform.AddressSpace.
 func (s *addressSpace) Unmap(r addr.Range) error { return s.do(stub.UnmapOrder(r)) }

@@ -21,7 +21,7 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 		// We could not load what we were given. The kick is dealt with in the stub.
 		*regs = *saved
 		c.fpu = arch.NewFPUState()
-		return c.lost(regs), true, true
+		return lost(), true, true
 	default:
 		return ev, false, false
 	}
