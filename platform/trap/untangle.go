@@ -74,9 +74,7 @@ func (c *context) inTrampoline(regs *arch.Registers, f *frame, n int, off uint64
 			if k == movSite {
 				regs.OrigRax = c.thread.proc.numberOf(n)
 			}
-			regs.Rip = ret - uint64(len(k.tail()))
-			regs.Rax = noSys
-			regs.Rcx, regs.R11 = regs.Rip, regs.Eflags
+			c.enterCall(regs, ret-uint64(len(k.tail())))
 			return platform.Event{Kind: platform.Syscall}, true, true
 		}
 	}
