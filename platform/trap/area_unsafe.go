@@ -11,7 +11,9 @@ import (
 // of stub_amd64.s, which a test compares. The guest can write all of it at any time.
 //
 // What a system call that is answered at once needs on the way back is in the first cache
-// line: to move one to another CPU costs as much as the rest of a turn.
+// line: to move one to another CPU costs as much as the rest of a turn. The sentry looks at
+// that line while it waits, and takes it away each time: so a thread on its way in
+// writes to it once, at the end.
 type area struct {
 	self         uint64 // the area's address in the stub process
 	magic        uint64 // magicValue: this is an area
@@ -52,8 +54,10 @@ type area struct {
 		_     uint32
 		size  uint64
 	}
-	_     [0x400 - 0x218]byte
-	kinds [maxAnswered]uint8 // by number of the call; 0: the sentry answers
+	_       [0x2c0 - 0x218]byte
+	flagsIn uint64 // the flags of a call on its way in; the thread's own
+	_       [0x400 - 0x2c8]byte
+	kinds   [maxAnswered]uint8 // by number of the call; 0: the sentry answers
 }
 
 const (

@@ -67,6 +67,7 @@ func TestAssemblyConstants(t *testing.T) {
 		"OWN_CALLS":     codeAddr + callsOffset,
 		"RESULT":        uint64(unsafe.Offsetof(a.result)),
 		"CALL_FLAGS":    uint64(unsafe.Offsetof(a.flags)),
+		"FLAGS_IN":      uint64(unsafe.Offsetof(a.flagsIn)),
 		"CPU":           uint64(unsafe.Offsetof(a.cpu)),
 		"NO_SIGNALS":    codeAddr + maskOffset,
 		"KINDS":         uint64(unsafe.Offsetof(a.kinds)),

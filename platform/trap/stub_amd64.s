@@ -66,6 +66,7 @@
 #define REG_FS_BASE   0x1a8
 
 #define ALT_STACK     0x200
+#define FLAGS_IN      0x2c0
 #define SCRATCH_END   0x2f0
 #define KINDS         0x400
 #define FPU_AREA      0x1000
@@ -248,8 +249,8 @@ ours:
 	MOVQ SP, CX
 	MARK(5) // spTaken
 	MOVQ SELF(GS), SP
-	LEAQ CALL_FLAGS+8(SP), SP
-	PUSHFQ                          // to CALL_FLAGS
+	LEAQ FLAGS_IN+8(SP), SP
+	PUSHFQ                          // to FLAGS_IN
 	MARK(6) // flagsSaved
 	SAVE(CX, REG_SP)
 	MARK(7) // spSaved
@@ -257,15 +258,15 @@ ours:
 	SAVE(R11, REG_IP)
 	MARK(8) // callSaved
 
-	// Calls whose answer is in the area. SP is at CALL_FLAGS.
+	// Calls whose answer is in the area. SP is at FLAGS_IN.
 	CMPQ AX, $CALLS
 	JCC  full
-	MOVBLZX (KINDS-CALL_FLAGS)(SP)(AX*1), CX
+	MOVBLZX (KINDS-FLAGS_IN)(SP)(AX*1), CX
 	TESTL CX, CX
 	JZ   full
 	CMPL CX, $KIND_SPECIAL
 	JCC  special
-	MOVL (VALUES-CALL_FLAGS)(SP)(CX*4), CX
+	MOVL (VALUES-FLAGS_IN)(SP)(CX*4), CX
 answered:
 	MOVQ CX, AX
 	MARK(9) // answered
@@ -355,7 +356,12 @@ full:
 	SAVE(DI, REG_DI)
 	RDFSBASEQ CX
 	SAVE(CX, REG_FS_BASE)
-	MOVL $EVENT_CALL, EVENT(GS)
+	MOVQ FLAGS_IN(GS), CX
+	SAVE(CX, CALL_FLAGS)
+	MOVL $EVENT_CALL, CX
+	CMPL EVENT(GS), CX
+	JEQ  2(PC)
+	MOVL CX, EVENT(GS)
 	XORL CX, CX
 	XCHGL CX, TURN(GS)
 

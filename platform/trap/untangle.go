@@ -33,7 +33,7 @@ func (c *context) untangle(regs, saved *arch.Registers, f *frame) (ev platform.E
 		regs.Rsp = regs.Rcx
 	}
 	if pc >= code.marks[flagsSaved] {
-		regs.Eflags = c.thread.area.flags
+		regs.Eflags = c.thread.area.flagsIn
 	}
 	if pc >= code.marks[callSaved] {
 		nr, ret = saved.OrigRax, saved.Rip

@@ -41,7 +41,28 @@ func sysNewfstatat(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, statAt(t, a[0].Int(), a[1].Addr(), a[2].Addr(), lf)
+	dirfd, path, out := a[0].Int(), a[1].Addr(), a[2].Addr()
+	if flags&linux.AT_EMPTY_PATH != 0 {
+		// The C library's fstat.
+		if empty, err := emptyPath(t, path); err != nil {
+			return 0, err
+		} else if empty && dirfd != linux.AT_FDCWD {
+			return 0, fstat(t, dirfd, out)
+		} else if empty {
+			return 0, statCwd(t, out)
+		}
+	}
+	return 0, statAt(t, dirfd, path, out, lf)
+}
+
+// emptyPath reports whether the path at a is empty or, which is as good since Linux 6.11, null.
+func emptyPath(t *kernel.Task, a addr.Addr) (bool, error) {
+	if a == 0 {
+		return true, nil
+	}
+	var b [1]byte
+	err := t.CopyIn(a, b[:])
+	return b[0] == 0, err
 }
 
 func fstat(t *kernel.Task, fd int32, out addr.Addr) error {
@@ -51,6 +72,12 @@ func fstat(t *kernel.Task, fd int32, out addr.Addr) error {
 	}
 	defer f.Return()
 	return putStat(t, f.Path, out)
+}
+
+func statCwd(t *kernel.Task, out addr.Addr) error {
+	p := t.FSContext().Cwd()
+	defer p.DecRef()
+	return putStat(t, p, out)
 }
 
 func statAt(t *kernel.Task, dirfd int32, path, out addr.Addr, lf vfs.LookupFlags) error {
@@ -88,13 +115,19 @@ func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var p vfs.Path
-	if a[1] == 0 && flags&linux.AT_EMPTY_PATH != 0 {
-		// Since Linux 6.11 a null path is as good as an empty one.
-		if p, err = startOrCwd(t, a[0].Int()); err != nil {
+	empty := false
+	if flags&linux.AT_EMPTY_PATH != 0 {
+		if empty, err = emptyPath(t, a[1].Addr()); err != nil {
 			return 0, err
 		}
-	} else if p, err = resolveAt(t, a[0].Int(), a[1].Addr(), lf); err != nil {
+	}
+	var p vfs.Path
+	if empty {
+		p, err = startOrCwd(t, a[0].Int())
+	} else {
+		p, err = resolveAt(t, a[0].Int(), a[1].Addr(), lf)
+	}
+	if err != nil {
 		return 0, err
 	}
 	defer p.DecRef()

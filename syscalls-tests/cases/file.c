@@ -284,6 +284,29 @@ CASE(statx_and_stat_agree) {
 	CHECK_ERRNO(statx(AT_FDCWD, "f", 0x40000000, STATX_SIZE, &x), EINVAL);
 }
 
+CASE(newfstatat_with_an_empty_or_null_path_takes_the_descriptor) {
+	int fd = make("f", "hello");
+	struct stat st, cwd, is;
+	CHECK(stat(".", &cwd) == 0);
+	CHECK(syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0);
+	CHECK_EQ(st.st_size, 5);
+	CHECK(syscall(SYS_newfstatat, fd, NULL, &is, AT_EMPTY_PATH) == 0);
+	CHECK_EQ(is.st_ino, st.st_ino);
+	CHECK(syscall(SYS_newfstatat, AT_FDCWD, "", &is, AT_EMPTY_PATH) == 0);
+	CHECK_EQ(is.st_ino, cwd.st_ino);
+	CHECK(syscall(SYS_newfstatat, AT_FDCWD, NULL, &is, AT_EMPTY_PATH) == 0);
+	CHECK_EQ(is.st_ino, cwd.st_ino);
+	int p = open("f", O_PATH);
+	CHECK(syscall(SYS_newfstatat, p, "", &is, AT_EMPTY_PATH) == 0);
+	CHECK_EQ(is.st_ino, st.st_ino);
+	CHECK(syscall(SYS_newfstatat, fd, "f", &is, AT_EMPTY_PATH) == -1 && errno == ENOTDIR);
+	CHECK_ERRNO(syscall(SYS_newfstatat, fd, "", &is, 0), ENOENT);
+	CHECK_ERRNO(syscall(SYS_newfstatat, fd, NULL, &is, 0), EFAULT);
+	CHECK_ERRNO(syscall(SYS_newfstatat, 99, "", &is, AT_EMPTY_PATH), EBADF);
+	CHECK_ERRNO(syscall(SYS_newfstatat, -5, "", &is, AT_EMPTY_PATH), EBADF);
+	CHECK_ERRNO(syscall(SYS_newfstatat, fd, (char *)8, &is, AT_EMPTY_PATH), EFAULT);
+}
+
 CASE(utimensat_sets_now_and_omits) {
 	close(make("f", ""));
 	struct timespec ts[2] = {{100, 5}, {200, 7}};
