@@ -177,7 +177,11 @@ func (p *Process) Started() (tid int32, err error) {
 func (p *Process) startedLocked() (int32, error) {
 	seq := p.first
 	p.first = 0
-	return p.resultLocked(seq)
+	tid, err := p.resultLocked(seq)
+	if err == nil && tid != 0 {
+		p.threads[tid] = struct{}{}
+	}
+	return tid, err
 }
 
 // comeNearLocked confines the mapper to our CPU. We are about to wait for it, and to get
@@ -263,6 +267,7 @@ func (p *Process) kill() {
 	defer p.mu.Unlock()
 	p.dead = true
 	if p.pid > 0 {
+		p.comeToEndLocked()
 		hostcall.Kill(p.pid, sigKill)
 		for tid := range p.threads {
 			waitEnd(tid)
@@ -271,6 +276,16 @@ func (p *Process) kill() {
 		waitEnd(p.pid)
 	}
 	p.closeShared()
+}
+
+// comeToEndLocked confines all threads to our CPU. We wait for their end, which takes longer than
+// most of what they did; elsewhere they would keep others from their work. p.mu is held.
+func (p *Process) comeToEndLocked() {
+	here := []int{hostcall.Getcpu()}
+	hostcall.SchedSetaffinity(p.pid, here)
+	for tid := range p.threads {
+		hostcall.SchedSetaffinity(tid, here)
+	}
 }
 
 // waitEnd waits until a child or traced thread has ended. Other news are passed over.
