@@ -2,6 +2,7 @@ package mm
 
 import (
 	"slices"
+	"sync"
 
 	"ringfence/abi/addr"
 	"ringfence/platform"
@@ -11,26 +12,34 @@ import (
 
 // Hot pages. After a fork both sides write to the same few pages at once: the end of the
 // stack, the C library's variables, the thread's own. To share those only to copy them a
-// moment later costs two faults each. So an address space remembers which pages it had to copy or take
-// back when it wrote to them, and the next Fork copies them right away: they stay
-// writable for the parent and are so for the child.
+// moment later costs two faults each. So it is remembered which pages an address space had to
+// copy or take back when it wrote to them, and the next Fork copies them right away: they stay
+// writable for the parent and are so for the child. What a child wrote to its next sibling will
+// write to as well, so parents and children remember together.
 
 // maxHot is how many pages are remembered, the last ones.
-const maxHot = 12
+const maxHot = 24
 
-// hot are the hot pages of an address space, oldest first. Guarded by MM.pageMu.
+// hot are the hot pages of an address space and of those forked from it, oldest first.
 type hot struct {
-	pages [maxHot]uint64 // addresses; 0 is none
+	mu    sync.Mutex     // a leaf
+	pages [maxHot]uint64 // addresses; 0 is none; guarded by mu
 }
 
 // note remembers a page.
 func (h *hot) note(page uint64) {
-	i := slices.Index(h.pages[:], page)
-	if i < 0 {
-		i = 0
-	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i := max(slices.Index(h.pages[:], page), 0)
 	copy(h.pages[i:], h.pages[i+1:])
 	h.pages[maxHot-1] = page
+}
+
+// all returns the pages.
+func (h *hot) all() [maxHot]uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.pages
 }
 
 // hotCopy is a copy of a hot page, made for a child.
@@ -41,7 +50,7 @@ type hotCopy struct {
 // copyHot copies the hot pages that are m's alone, which take the mark excl, the next exclEpoch.
 func (m *MM) copyHot(excl uint64) []hotCopy {
 	copies := make([]hotCopy, 0, maxHot)
-	for _, page := range m.hot.pages {
+	for _, page := range m.hot.all() {
 		e, ok := m.ptes.Find(page)
 		if page == 0 || !ok || !e.V.owned || m.hostProt(&e.V)&platform.Write == 0 {
 			continue

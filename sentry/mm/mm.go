@@ -31,6 +31,7 @@ type MM struct {
 
 	id         uint64 // immutable
 	copyWindow uint64 // immutable: how much a copy on write copies, in bytes
+	hot        *hot   // immutable
 
 	users atomic.Int32
 
@@ -54,7 +55,6 @@ type MM struct {
 	rss       rss           // guarded by pageMu
 	pending   []run         // guarded by pageMu: frames to drop once the platform forgot them
 	patches   patches       // guarded by pageMu
-	hot       hot           // guarded by pageMu
 	broken    bool          // guarded by pageMu: the platform failed to unmap; frames stay
 	dead      bool          // guarded by pageMu: the last user has gone
 
@@ -73,7 +73,7 @@ func New(p platform.Platform, mf *memfile.File) (*MM, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), id: epochs.Add(1), copyWindow: copyWindow}
+	m := &MM{platform: p, mf: mf, as: as, user: userRange(p), id: epochs.Add(1), copyWindow: copyWindow, hot: &hot{}}
 	m.users.Store(1)
 	m.patches.by, _ = as.(platform.Patcher)
 	m.exclEpoch, m.hostEpoch = epochs.Add(1), epochs.Add(1)
