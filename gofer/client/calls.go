@@ -83,10 +83,11 @@ func (c *Client) Open(f wire.Ref, write bool) (hostcall.FD, wire.Attr, error) {
 }
 
 // ReadDir returns entries of a directory from pos on, and whether they are the last; with
-// a handle of the directory, if dir names it otherwise.
-func (c *Client) ReadDir(dir wire.Ref, pos int64, attrs bool) (wire.ReadDirReply, error) {
+// a handle of the directory, if dir names it otherwise. With ahead it also returns what
+// directories below hold, as many as fit, with handles that the caller gets.
+func (c *Client) ReadDir(dir wire.Ref, pos int64, attrs, ahead bool) (wire.ReadDirReply, error) {
 	var r wire.ReadDirReply
-	err := c.call(wire.KindReadDir, &wire.ReadDirRequest{Dir: dir, Pos: pos, Attrs: attrs}, &r)
+	err := c.call(wire.KindReadDir, &wire.ReadDirRequest{Dir: dir, Pos: pos, Attrs: attrs, Ahead: ahead}, &r)
 	return r, err
 }
 

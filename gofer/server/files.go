@@ -1,6 +1,8 @@
 package server
 
 import (
+	"sync"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/gofer/wire"
@@ -40,36 +42,48 @@ func (s *Server) openDir(r *wire.Ref) (dir *file, fd hostcall.FD, err error) {
 	if err != nil {
 		return nil, hostcall.NoFD, err
 	}
-	name := r.Name
-	if name == "" {
-		name = "."
-	}
-	// O_DIRECTORY opens nothing with side effects.
-	fd, err = hostcall.Openat2(at.fd, name, linux.O_RDONLY|linux.O_DIRECTORY|linux.O_NOFOLLOW|linux.O_CLOEXEC, 0, beneath)
 	if r.Name == "" {
+		fd, err = openList(at, ".")
 		if err != nil {
 			at.drop()
 		}
 		return at, fd, err
 	}
 	defer at.drop()
+	dir, a, err := openBelow(at, r.Name)
+	if err == nil && (a.Ino != r.Ino || a.Dev != r.Dev) {
+		dir.drop()
+		err = errno.ESTALE
+	}
 	if err == errno.ENOENT || err == errno.ELOOP {
 		err = errno.ESTALE
 	}
 	if err != nil {
 		return nil, hostcall.NoFD, err
 	}
-	a, err := attr(fd, "")
-	if err == nil && (a.Ino != r.Ino || a.Dev != r.Dev) {
-		err = errno.ESTALE
+	return dir, dir.fd, nil
+}
+
+// openList opens a directory such that it can be listed. O_DIRECTORY opens nothing with side
+// effects.
+func openList(at *file, name string) (hostcall.FD, error) {
+	return hostcall.Openat2(at.fd, name, linux.O_RDONLY|linux.O_DIRECTORY|linux.O_NOFOLLOW|linux.O_CLOEXEC, 0, beneath)
+}
+
+// openBelow opens the directory name in at, such that it can be listed.
+func openBelow(at *file, name string) (*file, wire.Attr, error) {
+	fd, err := openList(at, name)
+	if err != nil {
+		return nil, wire.Attr{}, err
 	}
+	a, err := attr(fd, "")
 	if err != nil {
 		hostcall.Close(fd)
-		return nil, hostcall.NoFD, err
+		return nil, wire.Attr{}, err
 	}
-	dir = &file{fd: fd, mount: at.mount}
+	dir := &file{fd: fd, mount: at.mount}
 	dir.refs.Store(1)
-	return dir, fd, nil
+	return dir, a, nil
 }
 
 // readDir is stateless: positions are the host directory's own.
@@ -88,28 +102,86 @@ func (s *Server) readDir(r *wire.ReadDirRequest) (*wire.ReadDirReply, error) {
 		}
 	}
 	reply := &wire.ReadDirReply{}
-	if err := list(dir, fd, r.Attrs, reply); err != nil {
+	room := wire.MaxPacket - wire.HeaderSize - 16
+	reply.Entries, reply.End, err = list(dir, fd, r.Attrs, &room)
+	if err != nil {
 		return nil, err
 	}
 	if r.Dir.Name != "" {
 		dir.refs.Add(1)
-		reply.Handle, err = s.insert(dir)
+		if reply.Handle, err = s.insert(dir); err != nil {
+			return nil, err
+		}
 	}
-	return reply, err
+	if r.Ahead && reply.End {
+		reply.Ahead = s.readAhead(dir, reply.Entries, room)
+	}
+	return reply, nil
 }
 
-// list reads as many entries of dir, from where fd stands, as fit a reply.
-func list(dir *file, fd hostcall.FD, attrs bool, reply *wire.ReadDirReply) error {
-	size := wire.HeaderSize + 16
-	buf := make([]byte, 16<<10)
+// worthAhead is for how many bytes of entries another directory is looked at.
+const worthAhead = 4 << 10
+
+// readAhead lists directories below dir, which holds entries, level by level until the next
+// does not fit room bytes. What fails is left out: whoever asks for it will be told why.
+func (s *Server) readAhead(dir *file, entries []wire.Entry, room int) (ahead []wire.Listing) {
+	type level struct {
+		dir     *file
+		entries []wire.Entry
+	}
+	dir.refs.Add(1)
+	levels := []level{{dir, entries}}
+	defer func() {
+		for _, l := range levels {
+			l.dir.drop()
+		}
+	}()
+	for next := 0; next < len(levels); next++ {
+		at := levels[next]
+		for i := range at.entries {
+			if e := &at.entries[i]; !e.HasNode || e.Node.Attr.Mode&linux.S_IFMT != linux.S_IFDIR {
+				continue
+			}
+			if room -= wire.ListingSize; room < worthAhead {
+				return ahead
+			}
+			below, a, err := openBelow(at.dir, at.entries[i].Name)
+			if err != nil {
+				continue
+			}
+			l := wire.Listing{Dev: a.Dev, Ino: a.Ino}
+			end := false
+			if l.Entries, end, err = list(below, below.fd, true, &room); err != nil || !end {
+				below.drop()
+				return ahead
+			}
+			levels = append(levels, level{below, l.Entries})
+			below.refs.Add(1)
+			if l.Handle, err = s.insert(below); err != nil {
+				return ahead
+			}
+			ahead = append(ahead, l)
+		}
+	}
+	return ahead
+}
+
+// dirents holds buffers for getdents.
+var dirents = sync.Pool{New: func() any { return new([16 << 10]byte) }}
+
+// list reads as many entries of dir, from where fd stands, as fit room bytes, which it
+// takes from there. end says that these are all.
+func list(dir *file, fd hostcall.FD, attrs bool, room *int) (entries []wire.Entry, end bool, err error) {
+	pooled := dirents.Get().(*[16 << 10]byte)
+	defer dirents.Put(pooled)
+	buf := pooled[:]
 	for {
 		n, err := hostcall.Getdents(fd, buf)
 		if err != nil {
-			return err
+			return nil, false, err
 		}
 		if n == 0 {
-			reply.End = true
-			return nil
+			return entries, true, nil
 		}
 		for b := buf[:n]; len(b) > 0; {
 			var e wire.Entry
@@ -121,10 +193,10 @@ func list(dir *file, fd hostcall.FD, attrs bool, reply *wire.ReadDirReply) error
 				n, err := peek(dir, e.Name)
 				e.Node, e.HasNode = n, err == nil
 			}
-			if size += e.Size(); size > wire.MaxPacket {
-				return nil // The next request starts behind the entry before.
+			if *room -= e.Size(); *room < 0 {
+				return entries, false, nil // The next request starts behind the entry before.
 			}
-			reply.Entries = append(reply.Entries, e)
+			entries = append(entries, e)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -334,7 +335,7 @@ func TestReadDirInBatches(t *testing.T) {
 		got := map[string]bool{}
 		pos, batches := int64(0), 0
 		for end := false; !end; batches++ {
-			batch, err := c.ReadDir(wire.Ref{Handle: root}, pos, attrs)
+			batch, err := c.ReadDir(wire.Ref{Handle: root}, pos, attrs, false)
 			if err != nil || batch.Handle != 0 {
 				t.Fatal(err, batch.Handle)
 			}
@@ -358,20 +359,59 @@ func TestReadDirByNameGivesAHandle(t *testing.T) {
 	write(t, dir+"/d/e/f", "x")
 	c, root, _ := dial(t, dir)
 	d := one(t, c, root, "d").Attr
-	r, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino}, 0, true)
+	r, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino}, 0, true, false)
 	if err != nil || len(r.Entries) != 1 || r.Handle == 0 || !r.End {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	if _, err := c.Walk(r.Handle, []string{"e", "f"}, false); err != nil {
 		t.Errorf("walk from the handle: %v", err)
 	}
-	if _, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino + 1}, 0, true); err != errno.ESTALE {
+	if _, err := c.ReadDir(wire.Ref{Handle: root, Name: "d", Dev: d.Dev, Ino: d.Ino + 1}, 0, true, false); err != errno.ESTALE {
 		t.Errorf("another directory: %v", err)
 	}
 	f := one(t, c, r.Handle, "e", "f").Attr
 	e := one(t, c, r.Handle, "e")
-	if _, err := c.ReadDir(wire.Ref{Handle: e.Handle, Name: "f", Dev: f.Dev, Ino: f.Ino}, 0, true); err != errno.ENOTDIR {
+	if _, err := c.ReadDir(wire.Ref{Handle: e.Handle, Name: "f", Dev: f.Dev, Ino: f.Ino}, 0, true, false); err != errno.ENOTDIR {
 		t.Errorf("list a file: %v", err)
+	}
+}
+
+func TestReadDirAhead(t *testing.T) {
+	dir := t.TempDir()
+	const dirs, files = 40, 30
+	for i := range dirs {
+		for j := range files {
+			write(t, fmt.Sprintf("%s/%d/below/%s%d", dir, i, strings.Repeat("x", 40), j), "")
+		}
+	}
+	os.Symlink("/", dir+"/0/link")
+	c, root, _ := dial(t, dir)
+	r, err := c.ReadDir(wire.Ref{Handle: root}, 0, true, true)
+	if err != nil || len(r.Entries) != dirs || !r.End {
+		t.Fatalf("%d entries, %v", len(r.Entries), err)
+	}
+	// Level by level: the first ones are those of the root, the last ones those below.
+	if len(r.Ahead) <= dirs || len(r.Ahead) >= 2*dirs {
+		t.Fatalf("%d directories ahead", len(r.Ahead))
+	}
+	untimed := func(entries []wire.Entry) []wire.Entry {
+		for i := range entries {
+			entries[i].Node.Attr.Atime = 0 // Listing changes it.
+		}
+		return entries
+	}
+	for i, l := range r.Ahead {
+		a, err := c.GetAttr(wire.Ref{Handle: l.Handle})
+		if err != nil || a.Ino != l.Ino || a.Dev != l.Dev {
+			t.Errorf("ahead %d: handle of %d:%d is of %d:%d, %v", i, l.Dev, l.Ino, a.Dev, a.Ino, err)
+		}
+		whole, err := c.ReadDir(wire.Ref{Handle: l.Handle}, 0, true, false)
+		if err != nil || !reflect.DeepEqual(untimed(whole.Entries), untimed(l.Entries)) || len(whole.Ahead) != 0 {
+			t.Errorf("ahead %d holds %d entries, the directory %d", i, len(l.Entries), len(whole.Entries))
+		}
+		if i < dirs && l.Ino != r.Entries[i].Ino {
+			t.Errorf("ahead %d is not entry %d", i, i)
+		}
 	}
 }
 

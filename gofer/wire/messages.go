@@ -225,18 +225,27 @@ func (m *OpenRequest) Encode(e *Encoder) { m.Ref.Encode(e); e.Bool(m.Write) }
 func (m *OpenRequest) Decode(d *Decoder) { m.Ref.Decode(d); m.Write = d.Bool() }
 
 // ReadDirRequest asks for entries of a directory from a position on (0: the start).
-// Attrs asks for their attributes too. "." and ".." are left out.
+// Attrs asks for their attributes too. "." and ".." are left out. Ahead asks for the directories
+// below as well, as far as the reply has room for them.
 type ReadDirRequest struct {
 	Dir   Ref
 	Pos   int64
 	Attrs bool
+	Ahead bool
 }
 
-func (m *ReadDirRequest) Encode(e *Encoder) { m.Dir.Encode(e); e.I64(m.Pos); e.Bool(m.Attrs) }
+func (m *ReadDirRequest) Encode(e *Encoder) {
+	m.Dir.Encode(e)
+	e.I64(m.Pos)
+	e.Bool(m.Attrs)
+	e.Bool(m.Ahead)
+}
+
 func (m *ReadDirRequest) Decode(d *Decoder) {
 	m.Dir.Decode(d)
 	m.Pos = d.I64()
 	m.Attrs = d.Bool()
+	m.Ahead = d.Bool()
 }
 
 // Entry is one name in a directory. Next is the position behind it. Node is set only if
@@ -286,32 +295,77 @@ func (m *Entry) Size() int {
 const maxEntries = MaxPacket / 20
 
 // ReadDirReply is a batch of entries; End says that there are no more. Handle is the
-// directory's if the request named it otherwise.
+// directory's if the request named it otherwise. Ahead holds directories below it.
 type ReadDirReply struct {
 	Handle  Handle
 	End     bool
 	Entries []Entry
+	Ahead   []Listing
 }
 
 func (m *ReadDirReply) Encode(e *Encoder) {
 	e.U32(uint32(m.Handle))
 	e.Bool(m.End)
-	e.U16(uint16(len(m.Entries)))
-	for i := range m.Entries {
-		m.Entries[i].Encode(e)
+	encodeEntries(e, m.Entries)
+	e.U16(uint16(len(m.Ahead)))
+	for i := range m.Ahead {
+		m.Ahead[i].Encode(e)
 	}
 }
 
 func (m *ReadDirReply) Decode(d *Decoder) {
 	m.Handle = Handle(d.U32())
 	m.End = d.Bool()
-	m.Entries = make([]Entry, d.Count(maxEntries))
-	for i := range m.Entries {
+	m.Entries = decodeEntries(d)
+	m.Ahead = make([]Listing, d.Count(maxEntries))
+	for i := range m.Ahead {
 		if d.Bad() {
 			return
 		}
-		m.Entries[i].Decode(d)
+		m.Ahead[i].Decode(d)
 	}
+}
+
+// Listing is a whole directory, with a handle of it.
+type Listing struct {
+	Handle   Handle
+	Dev, Ino uint64
+	Entries  []Entry
+}
+
+// ListingSize is how many bytes a Listing is encoded to, without its entries.
+const ListingSize = 4 + 8 + 8 + 2
+
+func (m *Listing) Encode(e *Encoder) {
+	e.U32(uint32(m.Handle))
+	e.U64(m.Dev)
+	e.U64(m.Ino)
+	encodeEntries(e, m.Entries)
+}
+
+func (m *Listing) Decode(d *Decoder) {
+	m.Handle = Handle(d.U32())
+	m.Dev = d.U64()
+	m.Ino = d.U64()
+	m.Entries = decodeEntries(d)
+}
+
+func encodeEntries(e *Encoder, entries []Entry) {
+	e.U16(uint16(len(entries)))
+	for i := range entries {
+		entries[i].Encode(e)
+	}
+}
+
+func decodeEntries(d *Decoder) []Entry {
+	entries := make([]Entry, d.Count(maxEntries))
+	for i := range entries {
+		if d.Bad() {
+			break
+		}
+		entries[i].Decode(d)
+	}
+	return entries
 }
 
 // CreateRequest makes a regular file that did not exist and opens it for reading and

@@ -21,7 +21,7 @@ func samples() map[Kind][]Body {
 		KindGetAttr:     {&ref, &attr},
 		KindSetAttr:     {&SetAttrRequest{ref, 1, 2, 3, 4, 5, 6, 7}, &attr},
 		KindOpen:        {&OpenRequest{ref, true}, &attr},
-		KindReadDir:     {&ReadDirRequest{ref, 2, true}, &ReadDirReply{4, true, []Entry{{"a", 1, 2, 3, true, node}, {Name: "b"}}}},
+		KindReadDir:     {&ReadDirRequest{ref, 2, true, true}, &ReadDirReply{4, true, []Entry{{"a", 1, 2, 3, true, node}, {Name: "b"}}, []Listing{{5, 6, 7, []Entry{{Name: "c"}}}}}},
 		KindCreate:      {&CreateRequest{1, "a", 2, 3, 4}, &node},
 		KindMake:        {&MakeRequest{1, "a", 2, 3, 4, 5, "t"}, &node},
 		KindLink:        {&LinkRequest{ref, 1, "a"}, &attr},

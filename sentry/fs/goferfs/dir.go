@@ -9,92 +9,6 @@ import (
 	"ringfence/sentry/vfs"
 )
 
-// listing is what a directory held when it was read. Immutable once made.
-type listing struct {
-	changes uint64 // filesystem.changes before it was read
-	entries []wire.Entry
-	byName  map[string]int32 // index into entries
-}
-
-// remembered returns the listing of n if it still holds, else nil.
-func (n *node) remembered() *listing {
-	if n.fs.shared {
-		return nil
-	}
-	n.fs.mu.Lock()
-	l := n.fs.listings[n]
-	n.fs.mu.Unlock()
-	if l == nil || l.changes != n.fs.changes.Load() {
-		return nil
-	}
-	return l
-}
-
-// list reads the whole directory, with attributes where they can be kept.
-func (n *node) list() (*listing, error) {
-	if l := n.remembered(); l != nil {
-		return l, nil
-	}
-	fs := n.fs
-	l := &listing{changes: fs.changes.Load()}
-	pos := int64(0)
-	for end := false; !end; {
-		err := n.withRef(func(r wire.Ref) error {
-			batch, err := fs.client.ReadDir(r, pos, !fs.shared)
-			if err != nil {
-				return err
-			}
-			n.setHandle(batch.Handle)
-			l.entries, end = append(l.entries, batch.Entries...), batch.End
-			if len(l.entries) > 0 {
-				pos = l.entries[len(l.entries)-1].Next
-			} else if !end {
-				return errno.EIO
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if fs.shared {
-		return l, nil
-	}
-	l.byName = make(map[string]int32, len(l.entries))
-	for i := range l.entries {
-		l.byName[l.entries[i].Name] = int32(i)
-	}
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if old := fs.listings[n]; old != nil {
-		fs.listed -= len(old.entries)
-	}
-	if fs.listed+len(l.entries) > maxListed {
-		clear(fs.listings)
-		fs.listed = 0
-	}
-	fs.listings[n] = l
-	fs.listed += len(l.entries)
-	return l, nil
-}
-
-// recall looks name up in what a listing remembers: it returns the inode, ENOENT, or
-// nil and no error if the gofer must be asked.
-func (n *node) recall(dir *vfs.Inode, name string) (*vfs.Inode, error) {
-	l := n.remembered()
-	if l == nil {
-		return nil, nil
-	}
-	i, ok := l.byName[name]
-	if !ok {
-		return nil, errno.ENOENT
-	}
-	if e := &l.entries[i]; e.HasNode {
-		return n.fs.inode(&e.Node, dir, name), nil
-	}
-	return nil, nil
-}
-
 // Lookup implements vfs.InodeOps.
 func (n *node) Lookup(c vfs.Caller, dir *vfs.Inode, name string) (*vfs.Inode, error) {
 	found, err := n.Walk(c, dir, []string{name})
@@ -122,7 +36,7 @@ func (n *node) Walk(_ vfs.Caller, dir *vfs.Inode, names []string) ([]*vfs.Inode,
 	nodes, err := n.fs.client.Walk(h, names, n.fs.shared)
 	found := make([]*vfs.Inode, len(nodes))
 	for i := range nodes {
-		found[i] = n.fs.inode(&nodes[i], dir, names[i])
+		found[i] = n.fs.inode(&nodes[i], dir, names[i], false)
 		dir = found[i]
 	}
 	return found, err
@@ -168,7 +82,7 @@ func owner(c vfs.Caller, dir *vfs.Inode, mode uint32) (uid, gid, newMode uint32)
 
 // touched notes that names in dir changed, and links to it from subdirectories by nlink.
 func (n *node) touched(c vfs.Caller, dir *vfs.Inode, nlink int32) {
-	n.fs.changes.Add(1)
+	n.fs.listings.changes.Add(1)
 	n.changed.Store(true)
 	now := c.Now()
 	dir.Update(func(a *vfs.Attr) {
@@ -191,7 +105,7 @@ func (n *node) Create(c vfs.Caller, dir *vfs.Inode, name string, mode uint32) (*
 		return nil, err
 	}
 	n.touched(c, dir, 0)
-	i := n.fs.inode(&w, dir, name)
+	i := n.fs.inode(&w, dir, name, false)
 	i.Ops.(*node).adopt(fd, true)
 	return i, nil
 }
@@ -207,7 +121,7 @@ func (n *node) Tmpfile(c vfs.Caller, dir *vfs.Inode, mode uint32) (*vfs.Inode, e
 	if err != nil {
 		return nil, err
 	}
-	i := n.fs.inode(&w, dir, "")
+	i := n.fs.inode(&w, dir, "", false)
 	i.Ops.(*node).adopt(fd, true)
 	return i, nil
 }
@@ -229,7 +143,7 @@ func (n *node) make(c vfs.Caller, dir *vfs.Inode, r wire.MakeRequest) (*vfs.Inod
 		nlink = 1
 	}
 	n.touched(c, dir, nlink)
-	return n.fs.inode(&w, dir, r.Name), nil
+	return n.fs.inode(&w, dir, r.Name, false), nil
 }
 
 // Mkdir implements vfs.InodeOps.

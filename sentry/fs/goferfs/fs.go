@@ -19,6 +19,7 @@
 //	filesystem.mu
 //	  node.mu (no other node's while held)
 //	    vfs.Inode.mu
+//	listings.mu
 //
 // Neither is held across a message, and no call of a Space is made under them.
 package goferfs
@@ -26,7 +27,6 @@ package goferfs
 import (
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"ringfence/abi/linux"
 	"ringfence/gofer/client"
@@ -59,17 +59,14 @@ type filesystem struct {
 	root     *node
 	rootDev  uint64
 
-	// changes counts what makes directory listings stale.
-	changes atomic.Uint64
+	listings listings // see dir.go
 
 	mu sync.Mutex
 	// nodes finds the inode of a host file, so that hard links are one inode. The
 	// references are weak: see lookupNode.
-	nodes    map[key]*node
-	devs     map[uint64]uint64  // number of each host device but the root's, from 1
-	listings map[*node]*listing // of directories, see dir.go
-	listed   int                // entries in listings
-	idle     []*node            // files with a descriptor that were closed, oldest first
+	nodes map[key]*node
+	devs  map[uint64]uint64 // number of each host device but the root's, from 1
+	idle  []*node           // files with a descriptor that were closed, oldest first
 }
 
 // key is a file's identity on the host.
@@ -84,8 +81,9 @@ func New(c *client.Client, mount int, o Options) (*vfs.Superblock, *vfs.Inode, e
 	}
 	fs := &filesystem{
 		client: c, shared: o.Shared, readOnly: readOnly, idleMax: o.IdleFDs, rootDev: root.Attr.Dev,
-		nodes: make(map[key]*node), devs: make(map[uint64]uint64), listings: make(map[*node]*listing),
+		nodes: make(map[key]*node), devs: make(map[uint64]uint64),
 	}
+	fs.listings = listings{fs: fs, known: make(map[*node]*listing), ahead: make(map[key]aheadOf)}
 	if fs.idleMax == 0 {
 		fs.idleMax = defaultIdleFDs
 	}
@@ -96,7 +94,7 @@ func New(c *client.Client, mount int, o Options) (*vfs.Superblock, *vfs.Inode, e
 	// Programs that ask (tail -f) are to treat it as a local file system.
 	fs.sb = vfs.NewSuperblock("goferfs", linux.EXT4_SUPER_MAGIC, flags, fs)
 	fs.sb.SetReadOnly(readOnly)
-	n := fs.inode(&root, nil, "")
+	n := fs.inode(&root, nil, "", false)
 	fs.root = n.Ops.(*node)
 	return fs.sb, n, nil
 }

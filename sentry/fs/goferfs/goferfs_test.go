@@ -220,6 +220,63 @@ func TestCachedFilesNeedNoGofer(t *testing.T) {
 	}
 }
 
+func TestWalkThroughATreeIsToldAhead(t *testing.T) {
+	e := mount(t, Options{}, false)
+	const dirs = 60
+	for i := range dirs {
+		e.write(fmt.Sprintf("tree/%02d/sub/f", i), "x")
+	}
+	// The walk is evident after a few directories; what is below the next one comes with it.
+	tree := e.find("tree")
+	e.names(e.root)
+	e.names(tree)
+	for i := range 4 {
+		e.names(e.find("tree", fmt.Sprintf("%02d", i)))
+	}
+	ls := &e.fs.listings
+	ahead := func() int {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		return len(ls.ahead)
+	}
+	if n := ahead(); n != 1 {
+		t.Fatalf("%d directories ahead, want that in the last one", n)
+	}
+	sub := e.find("tree", "03", "sub")
+	handle := sub.Ops.(*node).handle
+	e.cl.Flush()
+	if got := e.names(sub); fmt.Sprint(got) != "[. .. f]" || ahead() != 0 {
+		t.Errorf("names %v, %d left ahead", got, ahead())
+	}
+	if h := sub.Ops.(*node).handle; h == 0 || handle != 0 && h != handle {
+		t.Errorf("handle %d, was %d", h, handle)
+	}
+
+	// What was told ahead does not outlive a change.
+	e.names(e.find("tree", "04"))
+	if n := ahead(); n != 1 {
+		t.Fatalf("%d directories ahead", n)
+	}
+	sub = e.find("tree", "04", "sub")
+	if _, err := sub.Ops.Create(e.c, sub, "new", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := e.names(sub); len(got) != 4 || ahead() != 0 {
+		t.Errorf("names %v, %d left ahead", got, ahead())
+	}
+	// Nor a shortage of descriptors.
+	e.names(e.find("tree", "05"))
+	ReleaseIdle(e.root.SB)
+	if n := ahead(); n != 0 {
+		t.Errorf("%d directories ahead after ReleaseIdle", n)
+	}
+	// A look at a directory that nobody walked to ends it.
+	e.names(e.find("tree", "06", "sub"))
+	if n := ls.descent.Load(); n != 0 {
+		t.Errorf("descent %d", n)
+	}
+}
+
 func TestWritesAndTheirAttributes(t *testing.T) {
 	e := mount(t, Options{}, false)
 	n, err := e.root.Ops.Create(e.c, e.root, "f", linux.S_IFREG|0o640)

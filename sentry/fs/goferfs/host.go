@@ -116,6 +116,7 @@ func (fs *filesystem) keepIdle(n *node) {
 // ReleaseIdle closes the descriptors of closed files, of a superblock that New returned.
 func ReleaseIdle(sb *vfs.Superblock) {
 	fs := sb.Ops.(*filesystem)
+	fs.listings.dropAhead()
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	fs.shrinkIdleLocked(0)

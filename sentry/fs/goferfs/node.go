@@ -23,6 +23,8 @@ type node struct {
 	inode  *vfs.Inode
 	target string // of a symbolic link
 	file   file   // the FileOps of all who have the regular file open
+	// fromListing: it was found in a listing of its directory.
+	fromListing bool
 
 	// changed: attributes may differ from what a listing remembers.
 	changed atomic.Bool
@@ -44,8 +46,8 @@ type node struct {
 }
 
 // inode returns the inode of what the gofer described, with a reference; it was found as
-// name in parent, or is a root if parent is nil. It takes over the handle.
-func (fs *filesystem) inode(w *wire.Node, parent *vfs.Inode, name string) *vfs.Inode {
+// name in parent, by a listing if listed, or is a root if parent is nil. It takes over the handle.
+func (fs *filesystem) inode(w *wire.Node, parent *vfs.Inode, name string, listed bool) *vfs.Inode {
 	a := fs.attr(&w.Attr)
 	k := key{w.Attr.Dev, w.Attr.Ino}
 	fs.mu.Lock()
@@ -57,7 +59,7 @@ func (fs *filesystem) inode(w *wire.Node, parent *vfs.Inode, name string) *vfs.I
 		}
 		return n.inode
 	}
-	n := &node{fs: fs, key: k, target: w.Target, handle: w.Handle}
+	n := &node{fs: fs, key: k, target: w.Target, handle: w.Handle, fromListing: listed}
 	n.file.n = n
 	if n.handle == 0 {
 		parent.IncRef()
@@ -182,13 +184,12 @@ func (n *node) Evict(*vfs.Inode) {
 	if fs.nodes[n.key] == n {
 		delete(fs.nodes, n.key)
 	}
-	if l := fs.listings[n]; l != nil {
-		delete(fs.listings, n)
-		fs.listed -= len(l.entries)
-	}
 	fs.mu.Unlock()
+	if n.inode.Type() == linux.S_IFDIR {
+		fs.listings.drop(n)
+	}
 	if n.changed.Load() {
-		fs.changes.Add(1)
+		fs.listings.changes.Add(1)
 	}
 	n.mu.Lock()
 	h, parent := n.handle, n.parent
