@@ -53,13 +53,11 @@ type Platform interface {
 // undefined mixture of old and new mappings; callers then unmap it.
 type AddressSpace interface {
 	// Map maps r to the pages of file that start at offset, replacing what was
-	// there. The mapping is shared: several ranges can map the same page. With
-	// populate the host's page tables are filled ahead, so that touching the
-	// range takes no host fault.
+	// there. The mapping is shared: several ranges can map the same page.
 	//
 	// Preconditions: r is page-aligned, not empty and within UserRange; offset is
 	// page-aligned.
-	Map(r addr.Range, file hostcall.FD, offset uint64, prot Prot, populate bool) error
+	Map(r addr.Range, file hostcall.FD, offset uint64, prot Prot, populate Populate) error
 
 	// MapAll maps ms one after the other, at less cost than Map would. It stops at the first
 	// that fails.
@@ -79,8 +77,20 @@ type Mapping struct {
 	File     hostcall.FD
 	Offset   uint64
 	Prot     Prot // not zero
-	Populate bool
+	Populate Populate
 }
+
+// Populate says how far the host's page tables are filled ahead, so that touching a range takes
+// no host fault. It is done as far as the host can.
+type Populate uint8
+
+const (
+	PopulateNone Populate = iota
+	PopulateRead          // for accesses that change nothing
+	// PopulateWrite also gives memory to pages that have none, and makes them count as changed:
+	// not for files whose times mean something.
+	PopulateWrite
+)
 
 // Patcher is implemented by an AddressSpace whose platform can replace SYSCALL instructions
 // by code that costs less. The owner of the address space decides which, and maps a

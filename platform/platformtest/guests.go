@@ -21,7 +21,7 @@ func Caller(t testing.TB, p platform.Platform) (as platform.AddressSpace, regs a
 	t.Helper()
 	m := newMachine(t, p)
 	as = m.space(t)
-	return as, *start(callLoop), func() error { return as.Map(UnusedRange, m.file, 0, rw, false) }
+	return as, *start(callLoop), func() error { return as.Map(UnusedRange, m.file, 0, rw, platform.PopulateNone) }
 }
 
 // Spinner returns an address space and registers with which contexts run without

@@ -120,7 +120,7 @@ func (m *machine) emptySpace(t testing.TB) platform.AddressSpace {
 
 func (m *machine) mapPages(t testing.TB, as platform.AddressSpace, at addr.Addr, offset uint64, pages int, prot platform.Prot) {
 	t.Helper()
-	if err := as.Map(pageRange(at, pages), m.file, offset, prot, false); err != nil {
+	if err := as.Map(pageRange(at, pages), m.file, offset, prot, platform.PopulateNone); err != nil {
 		t.Fatalf("map %#x: %v", uint64(at), err)
 	}
 }

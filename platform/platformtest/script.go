@@ -141,7 +141,9 @@ func (t *ScriptThread) Release()                     { t.once.Do(func() { close(
 // scriptSpace is an address space of a Script.
 type scriptSpace struct{}
 
-func (scriptSpace) Map(addr.Range, hostcall.FD, uint64, platform.Prot, bool) error { return nil }
-func (scriptSpace) MapAll([]platform.Mapping) error                                { return nil }
-func (scriptSpace) Unmap(addr.Range) error                                         { return nil }
-func (scriptSpace) Release()                                                       {}
+func (scriptSpace) Map(addr.Range, hostcall.FD, uint64, platform.Prot, platform.Populate) error {
+	return nil
+}
+func (scriptSpace) MapAll([]platform.Mapping) error { return nil }
+func (scriptSpace) Unmap(addr.Range) error          { return nil }
+func (scriptSpace) Release()                        {}

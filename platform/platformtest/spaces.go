@@ -60,7 +60,7 @@ func testMap(t *testing.T, m *machine) {
 		}
 	})
 	run("populate", func(t *testing.T, g *guest) {
-		if err := g.as.Map(pageRange(0x61000000, 4), m.file, 4*addr.PageSize, rw, true); err != nil {
+		if err := g.as.Map(pageRange(0x61000000, 4), m.file, 4*addr.PageSize, rw, platform.PopulateWrite); err != nil {
 			t.Fatal(err)
 		}
 		if v := loadAt(g, 0x61003000); v != 107 {
@@ -98,7 +98,7 @@ func testMap(t *testing.T, m *machine) {
 		}
 	})
 	run("errors", func(t *testing.T, g *guest) {
-		if err := g.as.Map(pageRange(0x62000000, 1), hostcall.NoFD, 0, rw, false); err == nil {
+		if err := g.as.Map(pageRange(0x62000000, 1), hostcall.NoFD, 0, rw, platform.PopulateNone); err == nil {
 			t.Error("mapping no file succeeded")
 		}
 	})
@@ -190,7 +190,7 @@ func testThreads(t *testing.T, m *machine) {
 			g.c.Release()
 			done <- ev
 		}()
-		if err := as.Map(pageRange(dataAt, 1), m.file, addr.PageSize, rw, false); err != nil {
+		if err := as.Map(pageRange(dataAt, 1), m.file, addr.PageSize, rw, platform.PopulateNone); err != nil {
 			t.Fatal(err)
 		}
 		if ev := <-done; ev.Kind != platform.Syscall || g.regs.Rsi != 42 {
@@ -246,9 +246,9 @@ func testAddressSpaces(t *testing.T, m *machine) {
 				g := &guest{t: t, c: m.p.NewContext(), as: as, regs: start(store)}
 				defer g.release()
 				page := uint64(i%dataPages) * addr.PageSize
-				err = as.Map(pageRange(codeAt, len(codeBytes())/addr.PageSize), m.file, codeOffset, platform.Read|platform.Exec, false)
+				err = as.Map(pageRange(codeAt, len(codeBytes())/addr.PageSize), m.file, codeOffset, platform.Read|platform.Exec, platform.PopulateNone)
 				if err == nil {
-					err = as.Map(pageRange(dataAt, 1), m.file, page, rw, false)
+					err = as.Map(pageRange(dataAt, 1), m.file, page, rw, platform.PopulateNone)
 				}
 				g.regs.Rdi, g.regs.Rax = uint64(dataAt)+uint64(i)*8, uint64(i)+1000
 				if err == nil {

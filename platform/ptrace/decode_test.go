@@ -39,7 +39,7 @@ func TestDecoderAgreesWithCPU(t *testing.T) {
 	}
 	defer as.Release()
 	for i, at := range []addr.Addr{code, stackPage} {
-		if err := as.Map(addr.Range{Start: at, End: at + addr.PageSize}, file, uint64(i)*addr.PageSize, 7, true); err != nil {
+		if err := as.Map(addr.Range{Start: at, End: at + addr.PageSize}, file, uint64(i)*addr.PageSize, 7, platform.PopulateWrite); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -131,16 +131,16 @@ type addressSpace struct {
 }
 
 // Map implements platform.AddressSpace.
-func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate bool) error {
+func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate platform.Populate) error {
 	if prot == 0 {
 		return s.proc.Do(stub.UnmapOrder(r))
 	}
-	return s.proc.Do(stub.GuestOrder(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate}))
+	return s.proc.Do(stub.GuestOrders(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate})...)
 }
 
 // MapAll implements platform.AddressSpace.
 func (s *addressSpace) MapAll(ms []platform.Mapping) error {
-	return s.proc.Do(stub.GuestOrders(ms)...)
+	return s.proc.Do(stub.GuestOrders(ms...)...)
 }
 
 // Unmap implements platform.AddressSpace.

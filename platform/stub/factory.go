@@ -15,6 +15,7 @@ const (
 	sysRtSigaction = 13
 	sysMmap        = 9
 	sysMunmap      = 11
+	sysMadvise     = 28
 	sysClone       = 56
 	sysPrctl       = 157
 
@@ -30,6 +31,7 @@ const (
 
 	prSetDumpable, prSetName, prSetSeccomp, prSetNoNewPrivs = 4, 15, 22, 38
 	seccompModeFilter                                       = 2
+	madvPopulateWrite                                       = 23
 
 	sigKill, sigCont = 9, 18
 )

@@ -46,6 +46,7 @@ var mapperRule = Rule{
 		{NR: 8},   // lseek: the mapper's result
 		{NR: 9},   // mmap: orders
 		{NR: 11},  // munmap: orders
+		{NR: 28},  // madvise: orders
 		{NR: 34},  // pause: new guest threads wait to be traced
 		{NR: 56},  // clone: orders
 		{NR: 60},  // exit: guest threads end

@@ -17,6 +17,7 @@ const (
 	thenNothing = 0
 	thenThread  = 1 // the child is a guest thread; args[4] is where it goes
 	thenProcess = 2 // the child is the mapper of a new process; args[5] its control page
+	thenAnyway  = 3 // no clone; an error does not matter
 )
 
 // MapOrder maps r to file at offset, shared. prot has the bits of PROT_*. With populate the
@@ -30,17 +31,18 @@ func MapOrder(r addr.Range, file hostcall.FD, offset uint64, prot int, populate 
 		uint64(r.Start), r.Len(), uint64(prot), uint64(flags), fd(file), offset}}
 }
 
-// GuestOrder maps pages of a guest. What can be written or executed can be read on this CPU;
+// GuestOrders map pages of a guest. What can be written or executed can be read on this CPU;
 // saying so lets a protection fault mean that the access was no read.
-func GuestOrder(m platform.Mapping) Order {
-	return MapOrder(m.Range, m.File, m.Offset, int(m.Prot|platform.Read), m.Populate)
-}
-
-// GuestOrders are GuestOrder for each of ms.
-func GuestOrders(ms []platform.Mapping) []Order {
-	orders := make([]Order, len(ms))
-	for i, m := range ms {
-		orders[i] = GuestOrder(m)
+func GuestOrders(ms ...platform.Mapping) []Order {
+	orders := make([]Order, 0, len(ms)+1)
+	for _, m := range ms {
+		write := m.Populate == platform.PopulateWrite && m.Prot&platform.Write != 0
+		orders = append(orders, MapOrder(m.Range, m.File, m.Offset, int(m.Prot|platform.Read), m.Populate != platform.PopulateNone && !write))
+		if write {
+			// MAP_POPULATE only reads what is shared, and is no quicker.
+			orders = append(orders, Order{nr: sysMadvise,
+				args: [6]uint64{uint64(m.Range.Start), m.Range.Len(), madvPopulateWrite}, then: thenAnyway})
+		}
 	}
 	return orders
 }

@@ -91,9 +91,11 @@ next:
 	MOVQ 48(BX), R9
 	MOVQ 56(BX), R15        // now: when a child runs, the orders may be others
 	SYSCALL
+	XORL BP, BP
+	CMPQ R15, $3
+	JEQ  advance            // whether or not it could be done
 	CMPQ AX, $-4095
 	JCC  failed             // unsigned: an error number
-	XORL BP, BP
 	TESTQ R15, R15
 	JZ   advance
 	MOVQ AX, BP             // a clone: the child's id, or we are the child

@@ -123,10 +123,10 @@ func TestPatchesComeAndGo(t *testing.T) {
 						t.Error("not patched")
 						break
 					}
-					if err := as.Map(addr.Range{Start: textAt, End: textAt + addr.PageSize}, r.file, patched, platform.Read|platform.Exec, true); err != nil {
+					if err := as.Map(addr.Range{Start: textAt, End: textAt + addr.PageSize}, r.file, patched, platform.Read|platform.Exec, platform.PopulateWrite); err != nil {
 						t.Error(err)
 					}
-					if err := as.Map(addr.Range{Start: textAt, End: textAt + addr.PageSize}, r.file, x.page, platform.Read|platform.Exec, true); err != nil {
+					if err := as.Map(addr.Range{Start: textAt, End: textAt + addr.PageSize}, r.file, x.page, platform.Read|platform.Exec, platform.PopulateWrite); err != nil {
 						t.Error(err)
 					}
 					as.Unpatch(addr.Range{Start: textAt, End: textAt + addr.PageSize})

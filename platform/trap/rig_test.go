@@ -102,7 +102,7 @@ func (r *rig) space(t testing.TB, x *text) *addressSpace {
 
 func (r *rig) mapAt(t testing.TB, as platform.AddressSpace, at addr.Addr, offset uint64, pages int, prot platform.Prot) {
 	t.Helper()
-	if err := as.Map(addr.Range{Start: at, End: at + addr.Addr(pages)*addr.PageSize}, r.file, offset, prot, false); err != nil {
+	if err := as.Map(addr.Range{Start: at, End: at + addr.Addr(pages)*addr.PageSize}, r.file, offset, prot, platform.PopulateNone); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -29,15 +29,15 @@ type addressSpace struct {
 }
 
 // Map implements platform.AddressSpace.
-func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate bool) error {
+func (s *addressSpace) Map(r addr.Range, file hostcall.FD, offset uint64, prot platform.Prot, populate platform.Populate) error {
 	if prot == 0 {
 		return s.Unmap(r)
 	}
-	return s.do(stub.GuestOrder(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate}))
+	return s.do(stub.GuestOrders(platform.Mapping{Range: r, File: file, Offset: offset, Prot: prot, Populate: populate})...)
 }
 
 // MapAll implements platform.AddressSpace.
-func (s *addressSpace) MapAll(ms []platform.Mapping) error { return s.do(stub.GuestOrders(ms)...) }
+func (s *addressSpace) MapAll(ms []platform.Mapping) error { return s.do(stub.GuestOrders(ms...)...) }
 
 // Unmap implements platform.AddressSpace.
 func (s *addressSpace) Unmap(r addr.Range) error { return s.do(stub.UnmapOrder(r)) }

@@ -37,7 +37,7 @@ func (nowhere) Close()                                          {}
 func (nowhere) Release()                                        {}
 func (nowhere) Unmap(addr.Range) error                          { return nil }
 func (nowhere) MapAll([]platform.Mapping) error                 { return nil }
-func (nowhere) Map(addr.Range, hostcall.FD, uint64, platform.Prot, bool) error {
+func (nowhere) Map(addr.Range, hostcall.FD, uint64, platform.Prot, platform.Populate) error {
 	return nil
 }
 

@@ -40,7 +40,7 @@ type fakeSpace struct {
 	limit    int // if not 0: Map fails when there are more pages
 }
 
-func (s *fakeSpace) Map(r addr.Range, file hostcall.FD, off uint64, prot platform.Prot, populate bool) error {
+func (s *fakeSpace) Map(r addr.Range, file hostcall.FD, off uint64, prot platform.Prot, populate platform.Populate) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.released || !r.Aligned() || r.Empty() || off&addr.PageMask != 0 || prot == 0 {

@@ -30,7 +30,8 @@ const (
 	// any window but the one for files.
 	mapWindow = 2 << 20
 	// Up to here the host's page tables are filled ahead. That pays for pages which the
-	// host has: filling in costs a third of touching. New pages cost the same either way.
+	// host has: filling in costs a third of touching. New pages cost four fifths, so those
+	// are filled in only where memory is touched in sequence.
 	populateMax = 64 << 10
 )
 
@@ -161,7 +162,7 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, 
 		file: m.mf, owned: true, excl: m.exclEpoch, prot: v.V.prot,
 	}}
 	m.insertPte(e)
-	return e, soon && !m.mf.Hole(off, end-start), nil
+	return e, soon, nil
 }
 
 // sequential returns the window for memory that continues a run of n bytes.
@@ -351,7 +352,14 @@ func (m *MM) mapHost(e ptEntry, page uint64, populate bool) error {
 
 // tellHost makes the platform map e.
 func (m *MM) tellHost(e ptEntry, prot platform.Prot, populate bool) error {
-	err := m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, populate || e.Len() <= populateMax)
+	how := platform.PopulateNone
+	switch {
+	case populate:
+		how = platform.PopulateWrite
+	case e.Len() <= populateMax:
+		how = platform.PopulateRead
+	}
+	err := m.as.Map(rangeOfPte(e), e.V.file.FD(), e.Off, prot, how)
 	if err == nil {
 		err = m.mapPatches(e, prot)
 	}

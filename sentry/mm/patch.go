@@ -105,7 +105,7 @@ func (m *MM) mapPatched(page, off uint64, prot platform.Prot) error {
 // patchMapping maps the copy at off in mf to a page.
 func patchMapping(page uint64, mf *memfile.File, off uint64, prot platform.Prot) platform.Mapping {
 	r := addr.Range{Start: addr.Addr(page), End: addr.Addr(page + addr.PageSize)}
-	return platform.Mapping{Range: r, File: mf.FD(), Offset: off, Prot: prot, Populate: true}
+	return platform.Mapping{Range: r, File: mf.FD(), Offset: off, Prot: prot, Populate: platform.PopulateRead}
 }
 
 // mapPatches maps the patched pages of e, which the platform maps as prot by now.
