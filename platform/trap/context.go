@@ -178,7 +178,7 @@ func (c *context) run(t *thread, how uint32, result uint64) error {
 		if c.pace.timed(start) {
 			c.place.Computed(int(a.cpu & 0xfff))
 		}
-	} else if !spinWhile(&a.turn, turnGuest, sentrySpins) {
+	} else if !spinWhile(&a.turn, turnGuest, c.pace.spins()) {
 		err = c.sleep(t)
 		c.together(t)
 	}

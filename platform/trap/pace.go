@@ -33,7 +33,8 @@ const (
 	// longTicks is what a turn takes in which the guest computed: a millisecond or so.
 	longTicks = 2_000_000
 
-	// Changes of mappings count for several turns without.
+	// A change of mappings, or a call so long that the thread fell asleep, counts for several turns
+	// without.
 	strike, strikesAtMost = 3, 8
 
 	// crowdAtMost is more than it takes others to do something brief.
@@ -43,6 +44,8 @@ const (
 	// the CPU for itself; the sentry may have to ask the gofer, some hundred microseconds.
 	sentrySpins = 6000
 	stubSpins   = 20000
+	// Its CPU has to be woken before the first turn.
+	firstSpins = 4 * sentrySpins
 )
 
 // choose says whether the thread runs apart for the next turn, and puts it there. others
@@ -67,7 +70,7 @@ func (c *context) choose(t *thread, others bool) bool {
 	}
 	p.length++
 	switch {
-	case changed:
+	case changed, atomic.LoadUint32(&t.area.stubAsleep) != 0:
 		p.strikes += strike
 	case p.strikes > 0:
 		p.strikes--
@@ -78,11 +81,19 @@ func (c *context) choose(t *thread, others bool) bool {
 		p.crowd--
 	}
 	// An early end has come too late for the waking to pay.
-	if p.crowd > crowdAtMost || p.strikes > strikesAtMost || atomic.LoadUint32(&t.area.stubAsleep) != 0 {
+	if p.crowd > crowdAtMost || p.strikes > strikesAtMost {
 		c.together(t)
 		return false
 	}
 	return true
+}
+
+// spins is how often the sentry looks at the turn before it sleeps.
+func (p *pace) spins() uint32 {
+	if p.length == 0 {
+		return firstSpins
+	}
+	return sentrySpins
 }
 
 // together ends what choose began. What did not pay is not tried again so soon.
