@@ -101,6 +101,8 @@ func (c *context) load(regs *arch.Registers) (how uint32) {
 	pc := regs.Rip
 	if pc == c.shown {
 		pc = c.hidden
+	} else if tail, is := c.space.tailOf(pc); is {
+		pc = tail // as after rt_sigreturn; it would get there by way of an exception
 	}
 	a.regs = *regs
 	a.regs.Rip = pc

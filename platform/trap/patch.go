@@ -173,3 +173,13 @@ func (s *addressSpace) siteAt(a addr.Addr) (n int, ok bool) {
 	n, ok = s.sites.byAddr[a]
 	return n, ok
 }
+
+// tailOf returns where a thread that is to go on at pc has to go instead, if pc is in the middle
+// of a site: behind a SYSCALL whose place, and that of what follows, a jump has taken.
+func (s *addressSpace) tailOf(pc uint64) (tail uint64, ok bool) {
+	n, ok := s.siteAt(addr.Addr(pc - syscallLen))
+	if !ok || kindOf(n) == movSite {
+		return 0, false
+	}
+	return trampolineAddr + uint64(n)*trampolineSize + tailOffset, true
+}

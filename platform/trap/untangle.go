@@ -94,9 +94,8 @@ func (c *context) siteEvent(regs *arch.Registers, f *frame) (ev platform.Event, 
 			c.enterCall(regs, pc+syscallLen)
 			return platform.Event{Kind: platform.Syscall}, true, true
 		}
-		if n, is := c.space.siteAt(addr.Addr(pc - syscallLen)); is && kindOf(n) != movSite {
-			// It goes on where the tail is now.
-			c.shown, c.hidden = pc, trampolineAddr+uint64(n)*trampolineSize+tailOffset
+		if tail, is := c.space.tailOf(pc); is {
+			c.shown, c.hidden = pc, tail
 			return ev, false, true
 		}
 		if c.retried < 10 && c.space.wasSite(addr.Addr(pc)) {
