@@ -3,6 +3,7 @@ module ringfence
 go 1.26.0
 
 require (
+	github.com/BurntSushi/toml v1.6.0
 	github.com/opencontainers/runtime-spec v1.3.0
 	github.com/sirupsen/logrus v1.10.2
 	github.com/spf13/cobra v1.10.2

@@ -109,6 +109,7 @@ the sandbox's kernel, not by the host's. Try:
 	root.AddCommand(
 		g.doCommand(), g.runCommand(), g.createCommand(), g.startCommand(),
 		g.stateCommand(), g.listCommand(), g.killCommand(), g.deleteCommand(),
+		g.conformanceCommand(),
 		g.goferCommand(), g.bootCommand(),
 	)
 	return root

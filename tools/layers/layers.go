@@ -110,7 +110,7 @@ var Table = []Layer{
 	{
 		Name:     "L11",
 		Packages: []string{"runsc/...", "tools/...", "syscalls-tests/..."},
-		Within:   []string{"runsc/... -> runsc/...", "tools/... -> tools/...", "syscalls-tests/... -> tools/..."},
+		Within:   []string{"runsc/... -> runsc/...", "tools/... -> tools/...", "syscalls-tests/... -> tools/...", "runsc/cli -> tools/conformance"},
 	},
 }
 
