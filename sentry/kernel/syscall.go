@@ -23,6 +23,8 @@ const (
 	Full
 )
 
+func (s Support) String() string { return [...]string{"refused", "partial", "supported"}[s] }
+
 // Entry is one line of the system call table.
 type Entry struct {
 	Name    string
