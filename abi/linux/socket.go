@@ -49,6 +49,7 @@ const (
 	SOL_IP      = 0
 	SOL_TCP     = 6
 	SOL_UDP     = 17
+	SOL_UDPLITE = 136
 	SOL_IPV6    = 41
 	SOL_ICMPV6  = 58
 	SOL_RAW     = 255
@@ -521,4 +522,10 @@ const (
 	IFF_ALLMULTI    = 0x200
 	IFF_MULTICAST   = 0x1000
 	IFF_LOWER_UP    = 0x10000
+)
+
+// Options at SOL_UDPLITE (udplite(7)): how many bytes of a datagram its checksum covers.
+const (
+	UDPLITE_SEND_CSCOV = 10
+	UDPLITE_RECV_CSCOV = 11
 )

@@ -250,6 +250,32 @@ CASE(udp_datagrams) {
 	CHECK_ERRNO(listen(s, 1), EOPNOTSUPP);
 }
 
+CASE(udplite_has_ports_of_its_own_and_coverage) {
+	int r = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE), s = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE);
+	int u = socket(AF_INET, SOCK_DGRAM, 0), v;
+	struct sockaddr_in a = loop(0);
+	socklen_t n = sizeof v;
+	char b[10];
+	CHECK(r >= 0 && s >= 0);
+	CHECK(bind(r, (void *)&a, sizeof a) == 0);
+	a = loop(port_of(r));
+	CHECK(bind(u, (void *)&a, sizeof a) == 0);
+	CHECK_EQ(sendto(s, "x", 1, 0, (void *)&a, sizeof a), 1);
+	CHECK_EQ(recv(r, b, sizeof b, 0), 1);
+	CHECK_ERRNO(recv(u, b, sizeof b, MSG_DONTWAIT), EAGAIN);
+	CHECK(getsockopt(r, SOL_SOCKET, SO_PROTOCOL, &v, &n) == 0);
+	CHECK_EQ(v, IPPROTO_UDPLITE);
+	v = 5;
+	CHECK(setsockopt(s, 136, 10, &v, sizeof v) == 0);
+	CHECK(getsockopt(s, 136, 10, &v, &n) == 0);
+	CHECK_EQ(v, 8);
+	v = 70000;
+	CHECK(setsockopt(s, 136, 11, &v, sizeof v) == 0);
+	CHECK(getsockopt(s, 136, 11, &v, &n) == 0);
+	CHECK_EQ(v, 65535);
+	CHECK_ERRNO(setsockopt(u, 136, 10, &v, sizeof v), ENOPROTOOPT);
+}
+
 CASE(inet_options) {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), v;
 	socklen_t n;

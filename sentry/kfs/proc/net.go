@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 
+	"ringfence/abi/linux"
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/vfs"
 )
@@ -32,8 +33,18 @@ func (in *instance) netDir() *tree.Static {
 		constant("softnet_stat", "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"),
 		in.file("tcp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(false)) }),
 		in.file("tcp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(true)) }),
-		in.file("udp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.UDPText(false)) }),
-		in.file("udp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.UDPText(true)) }),
+		in.file("udp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+			return put(b, in.k.Inet.UDPText(linux.IPPROTO_UDP, false))
+		}),
+		in.file("udp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+			return put(b, in.k.Inet.UDPText(linux.IPPROTO_UDP, true))
+		}),
+		in.file("udplite", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+			return put(b, in.k.Inet.UDPText(linux.IPPROTO_UDPLITE, false))
+		}),
+		in.file("udplite6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+			return put(b, in.k.Inet.UDPText(linux.IPPROTO_UDPLITE, true))
+		}),
 		in.file("unix", 0o444, unixSockets),
 		constant("wireless", "Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE\n face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22\n"),
 	}}

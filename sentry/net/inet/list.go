@@ -51,12 +51,14 @@ func (st *Stack) TCPText(v6 bool) string {
 	return table(entries, v6, false)
 }
 
-// UDPText returns /proc/net/udp, or udp6.
-func (st *Stack) UDPText(v6 bool) string {
+// UDPText returns /proc/net/udp, or udp6, of UDP or UDP-Lite.
+func (st *Stack) UDPText(protocol int32, v6 bool) string {
 	st.mu.Lock()
 	all := make([]*UDP, 0, len(st.udps))
 	for u := range st.udps {
-		all = append(all, u)
+		if u.protocol == protocol {
+			all = append(all, u)
+		}
 	}
 	st.mu.Unlock()
 	var entries []entry

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"maps"
+	"math"
 	"net/netip"
 
 	"ringfence/abi/errno"
@@ -421,6 +422,19 @@ func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if i, ok := u.coverageOption(level, name); ok {
+		if len(value) < 4 {
+			return errno.EINVAL
+		}
+		// The header is always covered (udplite(7)).
+		const header = 8
+		v := int32(binary.LittleEndian.Uint32(value))
+		if v != 0 && v < header {
+			v = header
+		}
+		u.coverage[i] = min(v, math.MaxUint16)
+		return nil
+	}
 	return u.opts.set(u.family, false, level, name, value, u.binding != nil)
 }
 
@@ -431,5 +445,14 @@ func (u *UDP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if i, ok := u.coverageOption(level, name); ok {
+		return binary.LittleEndian.AppendUint32(nil, uint32(u.coverage[i])), nil
+	}
 	return u.opts.get(u.family, false, level, name)
+}
+
+// coverageOption says which of the options of UDP-Lite it is, if it is one and the socket has them.
+func (u *UDP) coverageOption(level, name int32) (i int, ok bool) {
+	i = int(name - linux.UDPLITE_SEND_CSCOV)
+	return i, u.protocol == linux.IPPROTO_UDPLITE && level == linux.SOL_UDPLITE && i >= 0 && i < len(u.coverage)
 }

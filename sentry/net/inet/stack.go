@@ -25,6 +25,8 @@ type Stack struct {
 	mu  sync.Mutex
 	tcp ports
 	udp ports
+	// udpLite is UDP's twin with ports of its own (udplite(7)).
+	udpLite ports
 	// next is where the search for a free port goes on.
 	next uint16
 	tcps map[*TCP]struct{} // all sockets, for /proc/net
@@ -53,7 +55,7 @@ type binding struct {
 // NewStack returns a network without sockets.
 func NewStack() *Stack {
 	return &Stack{
-		tcp: make(ports), udp: make(ports), next: firstEphemeral,
+		tcp: make(ports), udp: make(ports), udpLite: make(ports), next: firstEphemeral,
 		tcps: make(map[*TCP]struct{}), udps: make(map[*UDP]struct{}),
 	}
 }
@@ -69,7 +71,9 @@ func (st *Stack) New(c vfs.Caller, family, typ, protocol int32) (socket.Socket, 
 	case linux.SOCK_DGRAM:
 		switch protocol {
 		case 0, linux.IPPROTO_UDP:
-			return st.newUDP(c, family), nil
+			return st.newUDP(family, linux.IPPROTO_UDP), nil
+		case linux.IPPROTO_UDPLITE:
+			return st.newUDP(family, linux.IPPROTO_UDPLITE), nil
 		case linux.IPPROTO_ICMP, linux.IPPROTO_ICMPV6:
 			return nil, errno.EACCES // ping_group_range is empty
 		}

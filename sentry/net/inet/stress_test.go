@@ -76,7 +76,7 @@ func TestManyAtOnce(t *testing.T) {
 					s.PeerName()
 					s.Shutdown(int32(rnd.IntN(3)))
 					o.st.TCPText(false)
-					o.st.UDPText(false)
+					o.st.UDPText(linux.IPPROTO_UDP, false)
 				case 11:
 					put(rnd, nil)
 				}

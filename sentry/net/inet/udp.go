@@ -28,11 +28,13 @@ type datagram struct {
 // cost is what a datagram takes of SO_RCVBUF, about as much as on Linux.
 func (d *datagram) cost() int { return len(d.data) + 768 }
 
-// UDP is a datagram socket.
+// UDP is a datagram socket, of UDP or UDP-Lite.
 type UDP struct {
 	socket.Base
-	st     *Stack
-	family int32
+	st       *Stack
+	family   int32
+	protocol int32
+	ports    ports // of the protocol
 
 	recvMu sync.Mutex // serializes readers
 
@@ -46,10 +48,15 @@ type UDP struct {
 	head, tail *datagram
 	used       int // cost of the queue
 	drops      int
+	// coverage are UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV, in bytes, which a loopback does without.
+	coverage [2]int32
 }
 
-func (st *Stack) newUDP(_ vfs.Caller, family int32) *UDP {
-	u := &UDP{st: st, family: family}
+func (st *Stack) newUDP(family, protocol int32) *UDP {
+	u := &UDP{st: st, family: family, protocol: protocol, ports: st.udp}
+	if protocol == linux.IPPROTO_UDPLITE {
+		u.ports = st.udpLite
+	}
 	u.Init()
 	st.mu.Lock()
 	st.udps[u] = struct{}{}
@@ -59,7 +66,7 @@ func (st *Stack) newUDP(_ vfs.Caller, family int32) *UDP {
 
 // Kind implements socket.Socket.
 func (u *UDP) Kind() (family, typ, protocol int32) {
-	return u.family, linux.SOCK_DGRAM, linux.IPPROTO_UDP
+	return u.family, linux.SOCK_DGRAM, u.protocol
 }
 
 func (u *UDP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
@@ -82,7 +89,7 @@ func (u *UDP) Bind(c socket.Caller, addr []byte) error {
 		return errno.EINVAL
 	}
 	b := u.newBinding(c, a)
-	if err := u.st.bind(c, u.st.udp, b); err != nil {
+	if err := u.st.bind(c, u.ports, b); err != nil {
 		return err
 	}
 	u.binding, u.bound = b, a.Port() != 0
@@ -96,7 +103,7 @@ func (u *UDP) autobindLocked(c vfs.Caller) error {
 		return nil
 	}
 	b := u.newBinding(c, netip.AddrPortFrom(wildcard(u.family), 0))
-	if err := u.st.bindFree(u.st.udp, b); err != nil {
+	if err := u.st.bindFree(u.ports, b); err != nil {
 		return errno.EAGAIN
 	}
 	u.binding = b
@@ -118,7 +125,7 @@ func (u *UDP) Connect(c socket.Caller, addr []byte, _ uint32) error {
 			u.local = netip.AddrPortFrom(b.addr, b.port)
 			u.st.change(b, func(b *binding) { b.connected = false })
 			if !u.bound {
-				u.st.unbind(u.st.udp, b)
+				u.st.unbind(u.ports, b)
 				u.binding = nil
 				u.local = netip.AddrPortFrom(b.addr, 0)
 			}
@@ -246,11 +253,11 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		}
 		return 0, err
 	}
-	b := u.st.find(u.st.udp, source, to)
+	b := u.st.find(u.ports, source, to)
 	if b == nil {
 		// The host answers that the port is closed. Whoever talks to it from this port, and is
 		// connected, hears of it.
-		if e := u.st.find(u.st.udp, to, source); e != nil {
+		if e := u.st.find(u.ports, to, source); e != nil {
 			e.udp.portClosed(to)
 		}
 		return int(size), nil
@@ -365,7 +372,7 @@ func (u *UDP) Close() {
 	b := u.binding
 	u.binding, u.head, u.tail, u.used = nil, nil, nil, 0
 	u.mu.Unlock()
-	u.st.unbind(u.st.udp, b)
+	u.st.unbind(u.ports, b)
 	u.st.mu.Lock()
 	delete(u.st.udps, u)
 	u.st.mu.Unlock()
