@@ -153,12 +153,14 @@ type Answerer interface {
 // of anybody else.
 type Answers struct {
 	// On allows the platform to answer: getpid, gettid, getppid, getuid, geteuid,
-	// getgid and getegid as follows, sched_yield, and clock_gettime by the
-	// parameters that a ClockReader was given.
+	// getgid and getegid as follows, sched_yield, clock_gettime by the
+	// parameters that a ClockReader was given, and getcpu.
 	On bool
 
 	PID, TID, PPID       int32
 	UID, EUID, GID, EGID uint32
+	// CPUs is how many processors there are: the host's number of one is the guest's if it is below.
+	CPUs uint32
 }
 
 // ClockReader is implemented by a Platform that can tell the time to guests.

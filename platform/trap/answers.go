@@ -24,8 +24,11 @@ const (
 	kindGID
 	kindEGID
 
+	kindCPUs = 15 // no answer, but what getcpu has to be below
+
 	kindYield = 16
 	kindClock = 17
+	kindCPU   = 18
 )
 
 // answerKinds are the calls with answers.
@@ -35,7 +38,7 @@ var answerKinds = [...]struct {
 }{
 	{39, kindPID}, {186, kindTID}, {110, kindPPID},
 	{102, kindUID}, {107, kindEUID}, {104, kindGID}, {108, kindEGID},
-	{24, kindYield}, {228, kindClock},
+	{24, kindYield}, {228, kindClock}, {309, kindCPU},
 }
 
 var _ platform.Answerer = (*context)(nil)
@@ -60,7 +63,7 @@ func (a *area) setAnswers(to *platform.Answers) {
 	}
 	for kind, v := range [...]uint32{
 		kindPID: uint32(to.PID), kindTID: uint32(to.TID), kindPPID: uint32(to.PPID),
-		kindUID: to.UID, kindEUID: to.EUID, kindGID: to.GID, kindEGID: to.EGID,
+		kindUID: to.UID, kindEUID: to.EUID, kindGID: to.GID, kindEGID: to.EGID, kindCPUs: to.CPUs,
 	} {
 		atomic.StoreUint32(&a.values[kind], v)
 	}

@@ -10,6 +10,7 @@ import (
 	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/platform/clock"
+	"ringfence/platform/hostcall"
 )
 
 // callSite returns a guest whose code is a patched site of kind k for call nr, and UD2.
@@ -236,6 +237,59 @@ func TestClockGoesOn(t *testing.T) {
 		if ns := int64(le.Uint64(r.data()))*1e9 + int64(le.Uint64(r.data()[8:])); ns < before || ns > after {
 			t.Fatal(fmt.Sprintf("%d ns, not from %d to %d", ns, before, after))
 		}
+	}
+}
+
+// TestGetcpu runs the thread on one CPU after the other.
+func TestGetcpu(t *testing.T) {
+	r := newRig(t)
+	g, s := r.callSite(t, movSite, 309)
+	defer g.release()
+	le := binary.LittleEndian
+	at := uint64(dataAt) + 64
+	answers := answered1
+	answers.CPUs = 1 << 12
+	g.c.SetAnswers(answers)
+	cpus, err := hostcall.SchedGetaffinity(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cpu := range cpus {
+		g.again(1, 0)
+		g.regs.Rdi, g.regs.Rsi = at, at+8
+		le.PutUint64(r.data()[72:], ^uint64(0))
+		if g.c.thread != nil {
+			hostcall.SchedSetaffinity(g.c.thread.tid, []int{cpu})
+		}
+		g.wantAnswer(s, 0)
+		got, node := le.Uint32(r.data()[64:]), le.Uint64(r.data()[72:])
+		if int(got) >= len(cpus) && int(got) != cpu || node != 0xffffffff00000000 {
+			t.Errorf("cpu %d, node %#x", got, node)
+		}
+	}
+	for _, p := range [][2]uint64{{0, at}, {at, 0}, {0, 0}} {
+		g.again(2, carry)
+		g.regs.Rdi, g.regs.Rsi = p[0], p[1]
+		g.wantAnswer(s, 0)
+	}
+	// The sentry answers where a pointer is bad, and where guests see fewer processors.
+	for _, p := range [][2]uint64{{uint64(nowhere), at}, {at, uint64(nowhere)}, {codeAddr, 0}, {0, 1 << 47}} {
+		g.again(3, overflow)
+		g.regs.Rdi, g.regs.Rsi = p[0], p[1]
+		before := g.regs
+		g.wantCall(309)
+		if d := differ(before, g.regs, "Rax", "OrigRax", "Rip", "Rcx", "R11"); d != "" {
+			t.Error(d)
+		}
+	}
+	answers.CPUs = 0
+	g.c.SetAnswers(answers)
+	g.again(4, sign)
+	g.regs.Rdi, g.regs.Rsi = at, at
+	before := g.regs
+	g.wantCall(309)
+	if d := differ(before, g.regs, "Rax", "OrigRax", "Rip", "Rcx", "R11"); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -125,11 +125,14 @@ func TestAssemblyConstants(t *testing.T) {
 		"KIND_SPECIAL":      uint64(len(a.values)),
 		"KIND_YIELD":        kindYield,
 		"KIND_CLOCK":        kindClock,
+		"KIND_CPU":          kindCPU,
+		"VALUE_CPUS":        kindCPUs,
 
 		"SYS_rt_sigprocmask": sysRtSigprocmask,
 		"SYS_sched_yield":    sysSchedYield,
 		"SYS_sigaltstack":    sysSigaltstack,
 		"SYS_futex":          sysFutex,
+		"SYS_getcpu":         309,
 		"SYS_prctl":          157,
 		"SYS_exit_group":     231,
 	}

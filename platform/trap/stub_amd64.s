@@ -115,6 +115,8 @@
 #define KIND_SPECIAL  16
 #define KIND_YIELD    16
 #define KIND_CLOCK    17
+#define KIND_CPU      18
+#define VALUE_CPUS    15        // place in VALUES
 
 #define SYS_rt_sigprocmask 14
 #define SYS_sched_yield    24
@@ -122,6 +124,7 @@
 #define SYS_prctl          157
 #define SYS_futex          202
 #define SYS_exit_group     231
+#define SYS_getcpu         309
 
 #define MARK(n) BYTE $0x0f; BYTE $0x1f; BYTE $0x80; LONG $(0x52460000+n)
 
@@ -279,23 +282,28 @@ answered:
 special:
 	CMPL CX, $KIND_CLOCK
 	JEQ  clock
+	CMPL CX, $KIND_CPU
+	JEQ  busy
 	MOVL $SYS_sched_yield, AX
 	SYSCALL
 	XORL CX, CX
 	JMP  answered
 
-	// clock_gettime, by the parameters in the clock page (type clockPage). DX, BX and R8 are
-	// in the area meanwhile. The stores may fault.
+	// clock_gettime, by the parameters in the clock page (type clockPage), and getcpu. DX, BX
+	// and R8 are in the area meanwhile. The stores may fault.
 clock:
 	CMPL DI, $7
 	JHI  full
 	MOVL $0x83, CX                  // CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME
 	BTL  DI, CX
 	JCC  full
+busy:
 	MOVQ DX, REG_DX(GS)
 	MOVQ BX, REG_BX(GS)
 	MOVQ R8, REG_R8(GS)
 	MARK(11) // clockSaved
+	CMPL AX, $SYS_getcpu
+	JEQ  cpu
 	MOVQ CLOCK_PAGE, BX
 read:
 	MOVL CLOCK_SEQ(BX), R8
@@ -330,6 +338,20 @@ told:
 	DIVQ CX
 	MOVQ AX, (SI)
 	MOVQ DX, 8(SI)
+	JMP  back
+cpu:
+	RDTSCP
+	ANDL $0xfff, CX                 // above is the node
+	CMPL CX, (VALUES+4*VALUE_CPUS)(GS)
+	JCC  unknown
+	TESTQ DI, DI
+	JZ   node
+	MOVL CX, (DI)
+node:
+	TESTQ SI, SI
+	JZ   back
+	MOVL $0, (SI)
+back:
 	MOVQ REG_DX(GS), DX
 	MOVQ REG_BX(GS), BX
 	MOVQ REG_R8(GS), R8

@@ -38,7 +38,7 @@ func (t *Task) offerAnswers() {
 		a.SetAnswers(platform.Answers{
 			On:  true,
 			PID: t.TGID(), TID: t.TID(), PPID: t.tg.PPID(t.PIDNamespace()),
-			UID: uint32(c.RUID), EUID: uint32(c.EUID), GID: uint32(c.RGID), EGID: uint32(c.EGID),
+			UID: uint32(c.RUID), EUID: uint32(c.EUID), GID: uint32(c.RGID), EGID: uint32(c.EGID), CPUs: uint32(t.k.CPUs),
 		})
 	}
 }
