@@ -154,7 +154,7 @@ type Answerer interface {
 type Answers struct {
 	// On allows the platform to answer: getpid, gettid, getppid, getuid, geteuid,
 	// getgid and getegid as follows, sched_yield, clock_gettime by the
-	// parameters that a ClockReader was given, and getcpu.
+	// parameters that a ClockReader was given, getcpu, and futex by what a WaitCounter was told.
 	On bool
 
 	PID, TID, PPID       int32
@@ -168,6 +168,14 @@ type ClockReader interface {
 	// SetClock says how the clocks go from now on. Params that are not usable, as at the
 	// beginning, mean that nobody knows.
 	SetClock(clock.Params)
+}
+
+// WaitCounter is implemented by an AddressSpace whose platform answers FUTEX_WAKE where nobody
+// waits. Safe for concurrent use.
+type WaitCounter interface {
+	// CountWaiters adds n to the number of those who wait, or are about to, for the futex at a
+	// that is private to the address space. Who is about to is counted before the word is read.
+	CountWaiters(a addr.Addr, n int)
 }
 
 // EventKind says why Switch returned.

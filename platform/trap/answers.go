@@ -29,6 +29,7 @@ const (
 	kindYield = 16
 	kindClock = 17
 	kindCPU   = 18
+	kindFutex = 19
 )
 
 // answerKinds are the calls with answers.
@@ -38,7 +39,7 @@ var answerKinds = [...]struct {
 }{
 	{39, kindPID}, {186, kindTID}, {110, kindPPID},
 	{102, kindUID}, {107, kindEUID}, {104, kindGID}, {108, kindEGID},
-	{24, kindYield}, {228, kindClock}, {309, kindCPU},
+	{24, kindYield}, {228, kindClock}, {309, kindCPU}, {202, kindFutex},
 }
 
 var _ platform.Answerer = (*context)(nil)

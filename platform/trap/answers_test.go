@@ -293,6 +293,62 @@ func TestGetcpu(t *testing.T) {
 	}
 }
 
+func TestFutexWake(t *testing.T) {
+	r := newRig(t)
+	g, s := r.callSite(t, movSite, 202)
+	defer g.release()
+	g.c.SetAnswers(answered1)
+	as := g.as
+	const word = 0x1234568
+	call := func(a, op uint64) {
+		g.again(a, carry|sign)
+		g.regs.Rdi, g.regs.Rsi, g.regs.Rdx = a, op, 1
+	}
+	answered := func(a uint64) {
+		t.Helper()
+		call(a, 129)
+		g.wantAnswer(s, 0)
+	}
+	asked := func(a, op uint64) {
+		t.Helper()
+		call(a, op)
+		before := g.regs
+		g.wantCall(202)
+		if d := differ(before, g.regs, "Rax", "OrigRax", "Rip", "Rcx", "R11"); d != "" {
+			t.Errorf("futex %#x, %d: %s", a, op, d)
+		}
+	}
+	answered(word) // mapped or not, as long as it could be
+	as.CountWaiters(word, 1)
+	asked(word, 129)
+	asked(word+4*numWaits, 129) // which shares the counter
+	answered(word + 4)
+	as.CountWaiters(word, 1)
+	as.CountWaiters(word, -1)
+	asked(word, 129)
+	as.CountWaiters(word, -1)
+	answered(word)
+	for _, op := range []uint64{0, 1, 128, 130, 1 | 256, 129 | 256, 137} {
+		asked(word, op)
+	}
+	for _, a := range []uint64{word + 1, word + 2, userEnd, 1 << 47, 1<<63 + 4, ^uint64(3)} {
+		asked(a, 129)
+	}
+	answered(userEnd - 4)
+	// Another address space has waiters of its own.
+	h, hs := r.callSite(t, movSite, 202)
+	defer h.release()
+	h.c.SetAnswers(answered1)
+	h.again(1, 0)
+	h.regs.Rdi, h.regs.Rsi = word, 129
+	h.wantAnswer(hs, 0)
+	as.CountWaiters(word, 1)
+	h.again(2, 0)
+	h.regs.Rdi, h.regs.Rsi = word, 129
+	h.wantAnswer(hs, 0)
+	as.CountWaiters(word, -1)
+}
+
 func TestClockIsSetAfterClose(t *testing.T) {
 	p, err := New()
 	if err != nil {

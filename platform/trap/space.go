@@ -21,6 +21,9 @@ type addressSpace struct {
 	// changes counts the orders that the process carried out.
 	changes atomic.Uint64
 
+	// table is the process's table, once there is one.
+	table atomic.Pointer[[]byte]
+
 	mu       sync.Mutex
 	proc     *process     // guarded by mu; set once, and taken away only by adopt
 	queued   []stub.Order // guarded by mu: orders for a process to come
@@ -85,7 +88,7 @@ func (s *addressSpace) enter(from *thread, in *addressSpace) (*thread, error) {
 	defer s.mu.Unlock()
 	if s.proc == nil && from != nil && in.abandon(from) {
 		// exec: the process goes on with the new program.
-		s.proc = from.proc
+		s.setProcLocked(from.proc)
 		if err := s.flushLocked(); err != nil {
 			return nil, err
 		}
@@ -97,7 +100,7 @@ func (s *addressSpace) enter(from *thread, in *addressSpace) (*thread, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.proc = p
+		s.setProcLocked(p)
 		if err := s.flushLocked(); err != nil {
 			return nil, err
 		}
@@ -134,6 +137,7 @@ func (s *addressSpace) abandon(t *thread) bool {
 		return false
 	}
 	s.proc = nil
+	s.table.Store(nil)
 	s.refs.Add(-1)
 	return true
 }

@@ -97,6 +97,12 @@
 #define CLOCK_REAL_NS  32
 #define CLOCK_BOOT_NS  40
 
+// The counters of waiters in the process's table: see waitBucket.
+#define WAITS         0x56000
+#define WAITS_MASK    $0x3ff
+#define FUTEX_WAKE_PRIVATE 129
+#define USER_END      $0x7ffffffff000
+
 #define GS_TAKEN      0x17      // offset behind the handler's WRGSBASEQ
 
 #define EVENT_SIGNAL      1
@@ -116,6 +122,7 @@
 #define KIND_YIELD    16
 #define KIND_CLOCK    17
 #define KIND_CPU      18
+#define KIND_FUTEX    19
 #define VALUE_CPUS    15        // place in VALUES
 
 #define SYS_rt_sigprocmask 14
@@ -284,10 +291,32 @@ special:
 	JEQ  clock
 	CMPL CX, $KIND_CPU
 	JEQ  busy
+	CMPL CX, $KIND_FUTEX
+	JEQ  futex
 	MOVL $SYS_sched_yield, AX
 	SYSCALL
 	XORL CX, CX
 	JMP  answered
+
+	// futex, to wake who waits for a word of this process only, where nobody does. Somebody who is
+	// about to wait is counted before he looks at the word.
+futex:
+	CMPL SI, $FUTEX_WAKE_PRIVATE
+	JNE  full
+	TESTL $3, DI
+	JNZ  full
+	MOVQ USER_END, CX
+	CMPQ DI, CX
+	JCC  full
+	LOCK
+	ORL  $0, FLAGS_IN(GS)           // what the guest stored before can be seen from here on
+	MOVL DI, CX
+	SHRL $2, CX
+	ANDL WAITS_MASK, CX
+	MOVL WAITS(CX*4), CX
+	TESTL CX, CX
+	JZ   answered
+	JMP  full
 
 	// clock_gettime, by the parameters in the clock page (type clockPage), and getcpu. DX, BX
 	// and R8 are in the area meanwhile. The stores may fault.

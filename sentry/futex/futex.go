@@ -39,6 +39,9 @@ type Memory interface {
 	// SharedKey names the word at a by what is mapped there; a nil Mappable says
 	// that it belongs to this address space only.
 	SharedKey(a addr.Addr) (mappable.Mappable, uint64, error)
+	// CountWaiters adds n to the number of those who wait for the word at a that belongs to this
+	// address space only, or are about to: who is about to is counted before the word is read.
+	CountWaiters(a addr.Addr, n int)
 }
 
 // Key names a word of memory. Keys are compared with ==.
@@ -91,6 +94,7 @@ type Waiter struct {
 	bucket     atomic.Pointer[bucket]
 	next, prev *Waiter // guarded by bucket.mu
 	key        Key     // guarded by bucket.mu
+	mem        Memory  // of whom key names a word; guarded by bucket.mu
 	bitset     uint32
 
 	pi piWaiter // see pi.go
@@ -137,6 +141,7 @@ func (b *bucket) push(w *Waiter) {
 	}
 	b.tail = w
 	b.waiters.Add(1)
+	count(w.mem, w.key, 1)
 	w.bucket.Store(b)
 }
 
@@ -153,6 +158,14 @@ func (b *bucket) remove(w *Waiter) {
 	}
 	w.next, w.prev = nil, nil
 	b.waiters.Add(-1)
+	count(w.mem, w.key, -1)
+}
+
+// count tells m that n more wait for what k names, if that is m's own.
+func count(m Memory, k Key, n int) {
+	if k.file == nil {
+		m.CountWaiters(addr.Addr(k.off), n)
+	}
 }
 
 // wake takes w out and wakes it; nobody touches it afterwards.
@@ -205,10 +218,12 @@ func (m *Manager) Wait(w *Waiter, f Word, val, bitset uint32) error {
 	} else if v != val {
 		return errno.EAGAIN
 	}
-	w.key, w.bitset, w.pi = k, bitset, piWaiter{}
+	w.key, w.mem, w.bitset, w.pi = k, f.Mem, bitset, piWaiter{}
 	b := m.bucket(k)
 	b.waiters.Add(1)
 	defer b.waiters.Add(-1)
+	count(f.Mem, k, 1)
+	defer count(f.Mem, k, -1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	v, err := f.Mem.LoadUint32(f.Addr)
@@ -331,7 +346,7 @@ func (m *Manager) Requeue(from, to Word, wake, move int, cmp *uint32) (int, erro
 		w = next
 	}
 	for _, w := range moved {
-		w.key = k2
+		w.key, w.mem = k2, to.Mem
 		b2.push(w)
 	}
 	return done, nil

@@ -1,6 +1,7 @@
 package futex
 
 import (
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,11 +20,16 @@ type memory struct {
 	id    uint64
 	words *[64]atomic.Uint32
 	file  mappable.Mappable
+
+	mu      sync.Mutex
+	waiting map[addr.Addr]int // guarded by mu: what CountWaiters was told
 }
 
 const sharedAt = 128
 
-func newMemory(id uint64) *memory { return &memory{id: id, words: new([64]atomic.Uint32)} }
+func newMemory(id uint64) *memory {
+	return &memory{id: id, words: new([64]atomic.Uint32), waiting: map[addr.Addr]int{}}
+}
 
 func (m *memory) ID() uint64 { return m.id }
 func (m *memory) word(a addr.Addr) (*atomic.Uint32, error) {
@@ -32,6 +38,14 @@ func (m *memory) word(a addr.Addr) (*atomic.Uint32, error) {
 	}
 	return &m.words[a/4], nil
 }
+func (m *memory) CountWaiters(a addr.Addr, n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.waiting[a] += n; m.waiting[a] == 0 {
+		delete(m.waiting, a)
+	}
+}
+
 func (m *memory) SharedKey(a addr.Addr) (mappable.Mappable, uint64, error) {
 	if a >= sharedAt {
 		return m.file, uint64(a), nil
@@ -131,6 +145,37 @@ func TestWait_and_Wake(t *testing.T) {
 	if n, _ := m.Wake(f, 10, all); n != 1 || !c.Woken() {
 		t.Error(n)
 	}
+}
+
+// TestWhoWaitsIsCounted follows what an address space is told of private waiters.
+func TestWhoWaitsIsCounted(t *testing.T) {
+	var m Manager
+	mem := newMemory(1)
+	mem.file = &file{}
+	f, g, shared := Word{mem, 8, false}, Word{mem, 16, false}, Word{mem, sharedAt, true}
+	want := func(w map[addr.Addr]int) {
+		t.Helper()
+		if !maps.Equal(mem.waiting, w) {
+			t.Errorf("waiting %v, want %v", mem.waiting, w)
+		}
+	}
+	if err := m.Wait(newWaiter(), f, 1, all); err != errno.EAGAIN {
+		t.Error(err)
+	}
+	want(nil)
+	a, _, _, d := mustWait(t, &m, f), mustWait(t, &m, f), mustWait(t, &m, f), mustWait(t, &m, shared)
+	want(map[addr.Addr]int{8: 3})
+	if n, err := m.Requeue(f, g, 0, 1, nil); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	want(map[addr.Addr]int{8: 2, 16: 1})
+	if n, err := m.Requeue(f, shared, 1, 1, nil); n != 2 || err != nil {
+		t.Error(n, err)
+	}
+	want(map[addr.Addr]int{16: 1})
+	m.Cancel(a)
+	m.Cancel(d)
+	want(nil)
 }
 
 func TestBitsets(t *testing.T) {

@@ -158,7 +158,7 @@ func (m *Manager) lockPI(w *Waiter, f Word, who Locker, tids Owners, try bool) (
 		m.owners.leave(s)
 		return false, errno.EAGAIN
 	}
-	w.key, w.bitset = k, linux.FUTEX_BITSET_MATCH_ANY
+	w.key, w.mem, w.bitset = k, f.Mem, linux.FUTEX_BITSET_MATCH_ANY
 	w.pi = piWaiter{state: s, locker: who, word: f}
 	b.push(w)
 	return false, nil
@@ -345,7 +345,7 @@ func (m *Manager) WaitRequeuePI(w *Waiter, f, target Word, who Locker, val, bits
 	} else if v != val {
 		return errno.EAGAIN
 	}
-	w.key, w.bitset = k, bitset
+	w.key, w.mem, w.bitset = k, f.Mem, bitset
 	w.pi = piWaiter{locker: who, word: target, requeue: true, target: k2}
 	b := m.bucket(k)
 	b.mu.Lock()
@@ -433,7 +433,7 @@ func (m *Manager) requeuePI(from, to Word, move int, cmp uint32, tids Owners) (i
 	}
 	for _, w := range rest {
 		b1.remove(w)
-		w.key = k2
+		w.key, w.mem = k2, to.Mem
 		w.pi.state, w.pi.requeue, w.pi.moved = s, false, true
 		m.owners.join(s)
 		b2.push(w)

@@ -150,6 +150,14 @@ func (m *MM) usage(v vmEntry, info *VMAInfo) {
 	}
 }
 
+// CountWaiters adds n to the number of those who wait, or are about to, for the futex at a that is
+// private to m: the platform may answer those who would wake them.
+func (m *MM) CountWaiters(a addr.Addr, n int) {
+	if w, ok := m.as.(platform.WaitCounter); ok {
+		w.CountWaiters(a, n)
+	}
+}
+
 // SharedKey says what a shared futex at a is named by (futex(2)): a Mappable and an
 // offset if the mapping is shared, else the address space itself, which is told by a nil
 // Mappable. EFAULT if the word can't be read.
