@@ -88,6 +88,14 @@ func (t *Task) doSyscall() {
 			return
 		}
 	}
+	if s := t.seccomp.Load(); s != nil {
+		// Behind the tracer, so that what it changed is seen.
+		var done bool
+		if nr, done = t.filterSyscall(s, nr); done {
+			t.inCall = false
+			return
+		}
+	}
 	if t.k.Tracer != nil {
 		t.k.Tracer.Enter(t, nr, &t.args)
 	}
