@@ -114,6 +114,7 @@ func (t *Task) AddSeccompFilter(prog seccomp.Program, flags uint32) (uint64, err
 	}
 	// The descriptor comes first: that there is no room for it must not be found too late.
 	if _, err := t.attachFilter(f, flags); err != nil {
+		f.release() // another thread may listen already
 		t.CloseFD(fd)
 		return 0, err
 	}
@@ -133,7 +134,7 @@ func (t *Task) attachFilter(f *filter, flags uint32) (tid int32, err error) {
 	if f.listener != nil && s.filter.listened() {
 		return 0, errno.EBUSY
 	}
-	f.prev, f.cost = s.filter, f.prog.Cost()
+	f.cost = f.prog.Cost()
 	if s.filter != nil {
 		f.cost += s.filter.cost + seccomp.ChainCost
 	}
@@ -157,6 +158,7 @@ func (t *Task) attachFilter(f *filter, flags uint32) (tid int32, err error) {
 		}
 	}
 	nnp := t.NoNewPrivs()
+	f.prev = s.filter
 	s.mode, s.filter = linux.SECCOMP_MODE_FILTER, f
 	s.count++
 	t.seccomp.Store(&s)

@@ -19,7 +19,7 @@ import (
 // listener is the file that tells of calls for which a filter says SECCOMP_RET_USER_NOTIF. It is closed
 // when its last reference goes; the filter stays and then answers ENOSYS.
 //
-// Lock order: listener.mu is a leaf.
+// Lock order: mu comes behind sigMu, and is a leaf.
 type listener struct {
 	vfs.BaseFile
 	filter *filter // immutable
@@ -139,6 +139,7 @@ func (l *listener) await(n *notification, killable bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var err error
+	dead := false
 	for {
 		for len(n.adds) > 0 {
 			l.takeFileLocked(n)
@@ -148,7 +149,7 @@ func (l *listener) await(n *notification, killable bool) error {
 			break
 		}
 		deaf := killable && n.state == noteReceived
-		if err != nil && (!deaf || t.doomed()) {
+		if err != nil && (!deaf || dead) {
 			break
 		}
 		l.mu.Unlock()
@@ -157,6 +158,7 @@ func (l *listener) await(n *notification, killable bool) error {
 		} else {
 			err = t.Block()
 		}
+		dead = err != nil && t.doomed()
 		l.mu.Lock()
 	}
 	if i := slices.Index(l.notes, n); i >= 0 {
@@ -249,11 +251,10 @@ func (l *listener) Readiness(*vfs.File) wait.Mask {
 // Queue implements vfs.FileOps.
 func (l *listener) Queue(*vfs.File) *wait.Queue { return &l.queue }
 
-// Parts of an ioctl's number (asm-generic/ioctl.h): those that say which way how many bytes go.
+// The parts of an ioctl's number that say which way how many bytes go.
 const (
-	iocSizeShift = 16
-	iocSizeMask  = 1<<14 - 1
-	iocHead      = 3<<30 | iocSizeMask<<iocSizeShift
+	iocSizeMask = 1<<14 - 1
+	iocForm     = 3<<linux.IOC_DIRSHIFT | iocSizeMask<<linux.IOC_SIZESHIFT
 )
 
 // Ioctl implements vfs.FileOps.
@@ -286,8 +287,8 @@ func (l *listener) Ioctl(c vfs.Caller, _ *vfs.File, _ usermem.IO, cmd uint32, ar
 		return 0, nil
 	}
 	// The struct may grow: its size is in the number.
-	if cmd&^iocHead == linux.SECCOMP_IOCTL_NOTIF_ADDFD&^iocHead {
-		return l.addFile(t, arg.Addr(), int(cmd>>iocSizeShift&iocSizeMask))
+	if cmd&^iocForm == linux.SECCOMP_IOCTL_NOTIF_ADDFD&^iocForm {
+		return l.addFile(t, arg.Addr(), int(cmd>>linux.IOC_SIZESHIFT&iocSizeMask))
 	}
 	return 0, errno.EINVAL
 }
