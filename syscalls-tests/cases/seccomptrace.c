@@ -146,4 +146,50 @@ CASE(what_a_tracer_changes_at_entry_is_filtered) {
 	CHECK_EQ(WEXITSTATUS(st), EDOM);
 }
 
+CASE(what_a_tracer_skips_at_entry_is_filtered_as_call_minus_1) {
+	int st;
+	pid_t p = fork();
+	if (p == 0) {
+		CHECK(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
+		CHECK_EQ(filtered(0, 1000, ERR(EXDEV)), 0);
+		raise(SIGSTOP);
+		if (syscall(1001) != 42) _exit(1);
+		CHECK_EQ(filtered(0, -1, ERR(EDOM)), 0);
+		CHECK_ERRNO(syscall(1001), EDOM);
+		_exit(7);
+	}
+	CHECK_EQ(waitpid(p, &st, 0), p);
+	CHECK(ptrace(PTRACE_SYSCALL, p, 0, 0) == 0);
+	while (waitpid(p, &st, 0) == p && WIFSTOPPED(st)) {
+		if (ptrace(PTRACE_PEEKUSER, p, offsetof(struct user_regs_struct, orig_rax), 0) == 1001) {
+			CHECK(ptrace(PTRACE_POKEUSER, p, offsetof(struct user_regs_struct, orig_rax), -1L) == 0);
+			CHECK(ptrace(PTRACE_POKEUSER, p, offsetof(struct user_regs_struct, rax), 42L) == 0);
+		}
+		CHECK(ptrace(PTRACE_SYSCALL, p, 0, 0) == 0);
+	}
+	CHECK_EQ(WEXITSTATUS(st), 7);
+}
+
+CASE(emulated_calls_are_not_filtered) {
+	int st;
+	pid_t p = fork();
+	if (p == 0) {
+		CHECK(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);
+		CHECK_EQ(filtered(0, 1000, SECCOMP_RET_KILL_PROCESS), 0);
+		raise(SIGSTOP);
+		if (syscall(1000) != 42) _exit(1);
+		_exit(7);
+	}
+	CHECK_EQ(waitpid(p, &st, 0), p);
+	for (;;) { // until raise has returned
+		CHECK(ptrace(PTRACE_SYSEMU, p, 0, 0) == 0);
+		CHECK_EQ(waitpid(p, &st, 0), p);
+		CHECK(WIFSTOPPED(st));
+		if (ptrace(PTRACE_PEEKUSER, p, offsetof(struct user_regs_struct, orig_rax), 0) == 1000) break;
+	}
+	CHECK(ptrace(PTRACE_POKEUSER, p, offsetof(struct user_regs_struct, rax), 42L) == 0);
+	CHECK(ptrace(PTRACE_CONT, p, 0, 0) == 0);
+	CHECK_CHILD(p, 7);
+}
+
 MAIN()
