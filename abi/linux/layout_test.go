@@ -159,6 +159,10 @@ var structTests = []structTest{
 	{&MqAttr{}, "linux/types.h linux/mqueue.h", "struct mq_attr", "mq_", ""},
 
 	{&SeccompData{}, "linux/seccomp.h", "struct seccomp_data", "", "InstructionPointer=instruction_pointer"},
+	{&SeccompNotifSizes{}, "linux/seccomp.h", "struct seccomp_notif_sizes", "seccomp_", "NotifResp=seccomp_notif_resp"},
+	{&SeccompNotif{}, "linux/seccomp.h", "struct seccomp_notif", "", ""},
+	{&SeccompNotifResp{}, "linux/seccomp.h", "struct seccomp_notif_resp", "", ""},
+	{&SeccompNotifAddfd{}, "linux/seccomp.h", "struct seccomp_notif_addfd", "", "NewfdFlags=newfd_flags"},
 	{&SockFprog{}, "linux/filter.h", "struct sock_fprog", "", ""},
 	{&SockFilter{}, "linux/filter.h", "struct sock_filter", "", ""},
 	{&IOEvent{}, "linux/aio_abi.h", "struct io_event", "", "Result=res"},

@@ -41,6 +41,52 @@ type SeccompData struct {
 	Args               [6]uint64
 }
 
+// SeccompNotifSizes is struct seccomp_notif_sizes (SECCOMP_GET_NOTIF_SIZES).
+type SeccompNotifSizes struct {
+	Notif     uint16
+	NotifResp uint16
+	Data      uint16
+}
+
+// SeccompNotif is struct seccomp_notif, what SECCOMP_IOCTL_NOTIF_RECV gives.
+type SeccompNotif struct {
+	ID    uint64
+	PID   uint32
+	Flags uint32
+	Data  SeccompData
+}
+
+// SeccompNotifResp is struct seccomp_notif_resp, what SECCOMP_IOCTL_NOTIF_SEND takes.
+type SeccompNotifResp struct {
+	ID    uint64
+	Val   int64
+	Error int32
+	Flags uint32
+}
+
+// SeccompNotifAddfd is struct seccomp_notif_addfd.
+type SeccompNotifAddfd struct {
+	ID         uint64
+	Flags      uint32
+	Srcfd      uint32
+	Newfd      uint32
+	NewfdFlags uint32
+}
+
+// Requests and flags of the listener (seccomp_unotify(2)).
+const (
+	SECCOMP_IOCTL_NOTIF_RECV               = 0xc0502100
+	SECCOMP_IOCTL_NOTIF_SEND               = 0xc0182101
+	SECCOMP_IOCTL_NOTIF_ID_VALID           = 0x40082102
+	SECCOMP_IOCTL_NOTIF_ID_VALID_WRONG_DIR = 0x80082102 // as the headers had it before Linux 5.9
+	SECCOMP_IOCTL_NOTIF_ADDFD              = 0x40182103
+	SECCOMP_IOCTL_NOTIF_SET_FLAGS          = 0x40082104
+	SECCOMP_USER_NOTIF_FLAG_CONTINUE       = 0x1
+	SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP     = 0x1
+	SECCOMP_ADDFD_FLAG_SETFD               = 0x1
+	SECCOMP_ADDFD_FLAG_SEND                = 0x2
+)
+
 // SockFprog is struct sock_fprog.
 type SockFprog struct {
 	Len    uint16

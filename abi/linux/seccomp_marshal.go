@@ -30,6 +30,90 @@ func (x *SeccompData) UnmarshalBytes(src []byte) {
 }
 
 // SizeBytes returns the size of x as Linux lays it out.
+func (x *SeccompNotifSizes) SizeBytes() int { return 6 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *SeccompNotifSizes) MarshalBytes(dst []byte) {
+	_ = dst[5]
+	binary.LittleEndian.PutUint16(dst[0:], uint16(x.Notif))
+	binary.LittleEndian.PutUint16(dst[2:], uint16(x.NotifResp))
+	binary.LittleEndian.PutUint16(dst[4:], uint16(x.Data))
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *SeccompNotifSizes) UnmarshalBytes(src []byte) {
+	_ = src[5]
+	x.Notif = uint16(binary.LittleEndian.Uint16(src[0:]))
+	x.NotifResp = uint16(binary.LittleEndian.Uint16(src[2:]))
+	x.Data = uint16(binary.LittleEndian.Uint16(src[4:]))
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
+func (x *SeccompNotif) SizeBytes() int { return 80 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *SeccompNotif) MarshalBytes(dst []byte) {
+	_ = dst[79]
+	binary.LittleEndian.PutUint64(dst[0:], uint64(x.ID))
+	binary.LittleEndian.PutUint32(dst[8:], uint32(x.PID))
+	binary.LittleEndian.PutUint32(dst[12:], uint32(x.Flags))
+	x.Data.MarshalBytes(dst[16:])
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *SeccompNotif) UnmarshalBytes(src []byte) {
+	_ = src[79]
+	x.ID = uint64(binary.LittleEndian.Uint64(src[0:]))
+	x.PID = uint32(binary.LittleEndian.Uint32(src[8:]))
+	x.Flags = uint32(binary.LittleEndian.Uint32(src[12:]))
+	x.Data.UnmarshalBytes(src[16:])
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
+func (x *SeccompNotifResp) SizeBytes() int { return 24 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *SeccompNotifResp) MarshalBytes(dst []byte) {
+	_ = dst[23]
+	binary.LittleEndian.PutUint64(dst[0:], uint64(x.ID))
+	binary.LittleEndian.PutUint64(dst[8:], uint64(x.Val))
+	binary.LittleEndian.PutUint32(dst[16:], uint32(x.Error))
+	binary.LittleEndian.PutUint32(dst[20:], uint32(x.Flags))
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *SeccompNotifResp) UnmarshalBytes(src []byte) {
+	_ = src[23]
+	x.ID = uint64(binary.LittleEndian.Uint64(src[0:]))
+	x.Val = int64(binary.LittleEndian.Uint64(src[8:]))
+	x.Error = int32(binary.LittleEndian.Uint32(src[16:]))
+	x.Flags = uint32(binary.LittleEndian.Uint32(src[20:]))
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
+func (x *SeccompNotifAddfd) SizeBytes() int { return 24 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *SeccompNotifAddfd) MarshalBytes(dst []byte) {
+	_ = dst[23]
+	binary.LittleEndian.PutUint64(dst[0:], uint64(x.ID))
+	binary.LittleEndian.PutUint32(dst[8:], uint32(x.Flags))
+	binary.LittleEndian.PutUint32(dst[12:], uint32(x.Srcfd))
+	binary.LittleEndian.PutUint32(dst[16:], uint32(x.Newfd))
+	binary.LittleEndian.PutUint32(dst[20:], uint32(x.NewfdFlags))
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *SeccompNotifAddfd) UnmarshalBytes(src []byte) {
+	_ = src[23]
+	x.ID = uint64(binary.LittleEndian.Uint64(src[0:]))
+	x.Flags = uint32(binary.LittleEndian.Uint32(src[8:]))
+	x.Srcfd = uint32(binary.LittleEndian.Uint32(src[12:]))
+	x.Newfd = uint32(binary.LittleEndian.Uint32(src[16:]))
+	x.NewfdFlags = uint32(binary.LittleEndian.Uint32(src[20:]))
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
 func (x *SockFprog) SizeBytes() int { return 16 }
 
 // MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().

@@ -3,8 +3,8 @@ package kernel
 import "ringfence/platform"
 
 // Some calls have answers that the platform may give by itself, if it can
-// (platform.Answerer): it is told them whenever they change. A traced task's calls, and all
-// of them with --strace, have to be seen, so then it is told none.
+// (platform.Answerer): it is told them whenever they change. The calls of a task that is traced or
+// has seccomp filters, and all of them with --strace, have to be seen, so then it is told none.
 
 // spoilAnswers says that the answers that t's platform gives are no longer right. From
 // when it returns, t's calls come to the kernel. Any goroutine.
@@ -15,20 +15,29 @@ func (t *Task) spoilAnswers() {
 	}
 }
 
+// mayAnswer reports whether the kernel need not see each of t's calls.
+func (t *Task) mayAnswer() bool {
+	return t.k.Tracer == nil && !t.sysTraced() && t.seccomp.Load() == nil
+}
+
 // offerAnswers tells the platform what it may answer, if that is not what it knows. Task
 // goroutine only, before it goes to the guest.
 func (t *Task) offerAnswers() {
-	on := t.k.Tracer == nil && !t.sysTraced()
-	if on == t.answering && !t.answersStale.Load() {
+	if t.mayAnswer() == t.answering && !t.answersStale.Load() {
 		return
 	}
 	a, ok := t.ctx.(platform.Answerer)
 	if !ok {
-		t.answering = on
+		t.answering = t.mayAnswer()
 		t.answersStale.Store(false)
 		return
 	}
-	for t.answersStale.Swap(false) || on != t.answering {
+	for {
+		stale := t.answersStale.Swap(false)
+		on := t.mayAnswer() // looked at behind stale: another thread's filters spoil the answers
+		if !stale && on == t.answering {
+			return
+		}
 		t.answering = on
 		if !on {
 			a.SetAnswers(platform.Answers{})

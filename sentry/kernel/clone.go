@@ -227,6 +227,7 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 		return 0, errno.ERESTARTNOINTR
 	}
 	n.pid.Store(pid)
+	n.inheritSeccomp(t)
 	if f&linux.CLONE_THREAD != 0 {
 		n.tg = t.tg
 		n.tg.threads = append(n.tg.threads, n)

@@ -166,6 +166,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 		return err
 	}
 	defer img.Release()
+	nnp := t.NoNewPrivs()
 	cr := t.execCreds(File(img.File.Ref()))
 	m, regs, err := t.k.load(img, cr, stack, t.execPersonality(cr))
 	if err != nil {
@@ -175,6 +176,14 @@ func (t *Task) Exec(a *ExecArgs) error {
 	if err := t.killOthers(); err != nil {
 		m.DecUsers()
 		return err
+	}
+	if nnp != t.NoNewPrivs() {
+		// A thread that is gone now has given this one filters, and took the right to gain privileges.
+		m.DecUsers()
+		cr = t.execCreds(File(img.File.Ref()))
+		if m, regs, err = t.k.load(img, cr, stack, t.execPersonality(cr)); err != nil {
+			return err
+		}
 	}
 	t.becomeProgram(img, m, regs, cr, oldTID)
 	return nil

@@ -21,7 +21,7 @@ type execCreds struct {
 func (t *Task) execCreds(f *vfs.File) execCreds {
 	old := t.Creds()
 	n := old.Clone()
-	mayGain := f.Path.Mount.Flags()&linux.MS_NOSUID == 0 && !old.NoNewPrivs
+	mayGain := f.Path.Mount.Flags()&linux.MS_NOSUID == 0 && !t.NoNewPrivs()
 	st, err := t.k.VFS.Stat(t, f.Path)
 	if mayGain && err == nil {
 		if st.Mode&linux.S_ISUID != 0 {
@@ -54,7 +54,7 @@ func (t *Task) execCreds(f *vfs.File) execCreds {
 	}
 	gained := n.Permitted&^old.Permitted != 0
 	if (changed || gained) && t.unsafeExec() {
-		if !old.Has(linux.CAP_SETUID) || old.NoNewPrivs {
+		if !old.Has(linux.CAP_SETUID) || t.NoNewPrivs() {
 			n.EUID, n.EGID = old.RUID, old.RGID
 		}
 		n.Permitted &= old.Permitted
@@ -87,7 +87,7 @@ func (t *Task) execCreds(f *vfs.File) execCreds {
 // unsafeExec reports whether an exec must not raise privileges because others could take
 // hold of the process: a tracer without rights, or a task that shares its root.
 func (t *Task) unsafeExec() bool {
-	if t.Creds().NoNewPrivs {
+	if t.NoNewPrivs() {
 		return true
 	}
 	t.k.mu.RLock()

@@ -46,6 +46,7 @@ func (t *Task) exit() {
 	if complete {
 		t.tellStop(linux.CLD_STOPPED)
 	}
+	t.leaveSeccomp()
 	if t.k.Tracer != nil {
 		t.k.Tracer.End(t)
 	}

@@ -210,8 +210,8 @@ func (t *Task) setSyscallStop(op uint8) {
 }
 
 // traceSyscallEnter stops t at a system call and returns its number. The tracer may change it, or
-// skip it by making its number negative.
-func (t *Task) traceSyscallEnter() (nr uint64, skip bool) {
+// skip it by making its number negative; emulated says that it makes the call itself.
+func (t *Task) traceSyscallEnter() (nr uint64, emulated bool) {
 	mode := t.trace.mode.Load()
 	if mode&(traceSyscalls|traceEmulate) != 0 {
 		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_ENTRY)
@@ -222,7 +222,7 @@ func (t *Task) traceSyscallEnter() (nr uint64, skip bool) {
 		}
 	}
 	nr, t.args = t.regs.SyscallNo(), t.regs.SyscallArgs()
-	return nr, int64(nr) < 0
+	return nr, false
 }
 
 // traceSyscallExit stops t behind a system call.

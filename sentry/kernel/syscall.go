@@ -81,14 +81,23 @@ func (t *Task) doSyscall() {
 	nr := t.regs.SyscallNo()
 	t.args = t.regs.SyscallArgs()
 	t.inCall = true
-	if t.sysTraced() {
-		var skip bool
-		if nr, skip = t.traceSyscallEnter(); skip {
-			// The registers are as the tracer left them.
-			t.traceSyscallExit(nr, &t.args, 0, nil)
+	traced, emulated := t.sysTraced(), false
+	if traced {
+		nr, emulated = t.traceSyscallEnter()
+	}
+	if s := t.seccomp.Load(); s != nil && !emulated {
+		// Behind the tracer, so that what it changed is seen.
+		var done bool
+		if nr, done = t.filterSyscall(s, nr); done {
 			t.inCall = false
 			return
 		}
+	}
+	if emulated || traced && int64(nr) < 0 {
+		// The registers are as the tracer left them.
+		t.traceSyscallExit(nr, &t.args, 0, nil)
+		t.inCall = false
+		return
 	}
 	if t.k.Tracer != nil {
 		t.k.Tracer.Enter(t, nr, &t.args)

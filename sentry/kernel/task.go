@@ -76,6 +76,8 @@ type Task struct {
 
 	// cred is replaced by the task itself, read by all.
 	cred atomic.Pointer[creds.Credentials]
+	// seccomp is nil for a task without filters; see seccomp.go.
+	seccomp atomic.Pointer[seccompState]
 	// pid changes only when an exec makes the task its group's leader.
 	pid atomic.Pointer[PID]
 

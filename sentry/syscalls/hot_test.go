@@ -247,6 +247,35 @@ func TestCalls_allocate_nothing(t *testing.T) {
 	}
 }
 
+// TestFilteredCalls_allocate_nothing is the same for a task with a seccomp filter, whose calls all come to the sentry.
+func TestFilteredCalls_allocate_nothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("pools forget at random")
+	}
+	g := kerneltest.NewScript(t, Table())
+	code := make([]byte, 4*8)
+	for i, f := range []linux.SockFilter{
+		{Code: linux.BPF_LD | linux.BPF_W | linux.BPF_ABS},
+		{Code: linux.BPF_JMP | linux.BPF_JEQ | linux.BPF_K, K: linux.SYS_GETUID, Jt: 0, Jf: 1},
+		{Code: linux.BPF_RET | linux.BPF_K, K: linux.SECCOMP_RET_ERRNO | uint32(errno.EDOM)},
+		{Code: linux.BPF_RET | linux.BPF_K, K: linux.SECCOMP_RET_ALLOW},
+	} {
+		f.MarshalBytes(code[8*i:])
+	}
+	g.Call(linux.SYS_SECCOMP, linux.SECCOMP_SET_MODE_FILTER, 0, g.Struct(&linux.SockFprog{Len: 4, Filter: g.Bytes(code)}))
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	const rounds = 200
+	for _, nr := range []uint64{linux.SYS_GETPID, linux.SYS_GETUID} {
+		step := kerneltest.Syscall(nr)
+		if r := g.Do(10, step); nr == linux.SYS_GETUID && int64(r[0]) != -int64(errno.EDOM) {
+			t.Errorf("a filtered call returned %d", int64(r[0]))
+		}
+		if n := testing.AllocsPerRun(1, func() { g.Do(rounds, step) }); n > rounds/10 {
+			t.Errorf("%v allocations in %d calls of %d", n, rounds, nr)
+		}
+	}
+}
+
 // BenchmarkCalls measures the sentry's part of each.
 func BenchmarkCalls(b *testing.B) {
 	g, calls := hotGuest(b)

@@ -70,7 +70,6 @@ var refusals = []refusal{
 	{linux.SYS_IO_PGETEVENTS, "io_pgetevents", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_IO_SUBMIT, "io_submit", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_IO_CANCEL, "io_cancel", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_SECCOMP, "seccomp", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_OPEN_TREE, "open_tree", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_MOVE_MOUNT, "move_mount", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_FSOPEN, "fsopen", errno.ENOSYS, "not yet: programs fall back"},

@@ -12,8 +12,8 @@ import (
 
 var prctlCalls = []line{
 	{linux.SYS_PRCTL, "prctl", sysPrctl, kernel.Partial, "PDEATHSIG DUMPABLE KEEPCAPS NAME CAPBSET SECUREBITS TIMERSLACK " +
-		"CHILD_SUBREAPER NO_NEW_PRIVS TID_ADDRESS THP_DISABLE CAP_AMBIENT SPECULATION SET_VMA SET_MM MDWE MEMORY_MERGE AUXV MCE_KILL TSC",
-		"no seccomp filters yet"},
+		"SECCOMP CHILD_SUBREAPER NO_NEW_PRIVS TID_ADDRESS THP_DISABLE CAP_AMBIENT SPECULATION SET_VMA SET_MM MDWE MEMORY_MERGE AUXV MCE_KILL TSC",
+		""},
 }
 
 // boolArg is an argument that must be 0 or 1 while the rest are 0.
@@ -104,7 +104,7 @@ func sysPrctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 		t.SetCreds(c)
 		return 0, nil
 	case linux.PR_GET_NO_NEW_PRIVS:
-		return asInt(t.Creds().NoNewPrivs), noArgs(a, 1)
+		return asInt(t.NoNewPrivs()), noArgs(a, 1)
 	case linux.PR_GET_TID_ADDRESS:
 		return 0, t.CopyOutUint64(arg.Addr(), uint64(t.ClearTID()))
 	case linux.PR_SET_THP_DISABLE:
@@ -181,8 +181,14 @@ func sysPrctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 		return 0, nil
 	case linux.PR_GET_SECCOMP:
-		return 0, nil
+		return uint64(t.SeccompMode()), nil
 	case linux.PR_SET_SECCOMP:
+		switch arg {
+		case linux.SECCOMP_MODE_STRICT:
+			return 0, t.SetSeccompStrict()
+		case linux.SECCOMP_MODE_FILTER:
+			return setSeccompFilter(t, 0, a[2].Addr())
+		}
 		return 0, errno.EINVAL
 	case linux.PR_GET_IO_FLUSHER, linux.PR_SET_IO_FLUSHER:
 		if !t.Creds().Has(linux.CAP_SYS_RESOURCE) {

@@ -296,12 +296,16 @@ func syscallInfo(t *kernel.Task, r kernel.Tracee, size uint64, at addr.Addr) (ui
 	s := linux.PtraceSyscallInfo{Op: r.SyscallStop(), Arch: auditArch, InstructionPointer: regs.Rip, StackPointer: regs.Rsp}
 	n := uint64(24)
 	switch s.Op {
-	case linux.PTRACE_SYSCALL_INFO_ENTRY:
+	case linux.PTRACE_SYSCALL_INFO_ENTRY, linux.PTRACE_SYSCALL_INFO_SECCOMP:
 		s.Data[0] = regs.SyscallNo()
 		for i, a := range regs.SyscallArgs() {
 			s.Data[1+i] = uint64(a)
 		}
 		n += 7 * 8
+		if s.Op == linux.PTRACE_SYSCALL_INFO_SECCOMP {
+			s.Data[7] = r.Message() & linux.SECCOMP_RET_DATA
+			n += 4
+		}
 	case linux.PTRACE_SYSCALL_INFO_EXIT:
 		s.Data[0] = regs.Return()
 		if v := int64(regs.Return()); v < 0 && v >= -4095 {

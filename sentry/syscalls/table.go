@@ -58,6 +58,7 @@ var families = [][]line{
 	credCalls,
 	timerCalls,
 	prctlCalls,
+	seccompCalls,
 	ptraceCalls,
 	pidfdCalls,
 	ipcCalls,

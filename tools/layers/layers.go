@@ -70,7 +70,7 @@ var Table = []Layer{
 		Name: "L5",
 		Packages: []string{
 			"sentry/memfile", "sentry/usermem", "sentry/mappable", "sentry/pagestore",
-			"sentry/ktime", "sentry/creds", "sentry/limits",
+			"sentry/ktime", "sentry/creds", "sentry/limits", "sentry/seccomp",
 		},
 		Within: []string{
 			// The contents of a file or of anonymous memory, page by page.

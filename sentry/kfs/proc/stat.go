@@ -215,12 +215,12 @@ func status(p *task, _ vfs.Caller, b *bytes.Buffer) error {
 	line("CapBnd", "%016x", uint64(c.Bounding))
 	line("CapAmb", "%016x", uint64(c.Ambient))
 	noNewPrivs := 0
-	if c.NoNewPrivs {
+	if t.NoNewPrivs() {
 		noNewPrivs = 1
 	}
 	line("NoNewPrivs", "%d", noNewPrivs)
-	line("Seccomp", "0")
-	line("Seccomp_filters", "0")
+	line("Seccomp", "%d", t.SeccompMode())
+	line("Seccomp_filters", "%d", t.SeccompFilters())
 	line("Speculation_Store_Bypass", "vulnerable")
 	line("SpeculationIndirectBranch", "conditional enabled")
 	mask, list := cpuMask(p.in.k.CPUs)
