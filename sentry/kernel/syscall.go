@@ -99,6 +99,7 @@ func (t *Task) doSyscall() {
 		t.inCall = false
 		return
 	}
+	nr = uint64(uint32(nr)) // Linux looks at no more
 	if t.k.Tracer != nil {
 		t.k.Tracer.Enter(t, nr, &t.args)
 	}

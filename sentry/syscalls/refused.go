@@ -31,7 +31,6 @@ var refusals = []refusal{
 	{linux.SYS_ACCT, "acct", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_SWAPON, "swapon", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_SWAPOFF, "swapoff", errno.EPERM, "the machine is not the guest's"},
-	{linux.SYS_REBOOT, "reboot", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_IOPL, "iopl", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_IOPERM, "ioperm", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_INIT_MODULE, "init_module", errno.EPERM, "the machine is not the guest's"},

@@ -23,6 +23,7 @@ var miscCalls = []line{
 	{linux.SYS_SYSLOG, "syslog", sysSyslog, kernel.Full, "", "the log is empty"},
 	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Partial, "FILE VM FILES FS SIGHAND IO SYSVSEM", ""},
 	{linux.SYS_VHANGUP, "vhangup", sysVhangup, kernel.Full, "", ""},
+	{linux.SYS_REBOOT, "reboot", sysReboot, kernel.Partial, "", "EPERM for all commands: the machine is not the guest's"},
 }
 
 func sysArchPrctl(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -248,4 +249,19 @@ func sysVhangup(t *kernel.Task, _ *arch.Args) (uint64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// sysReboot checks what Linux checks before it looks at the command.
+func sysReboot(t *kernel.Task, a *arch.Args) (uint64, error) {
+	if !t.Creds().Has(linux.CAP_SYS_BOOT) {
+		return 0, errno.EPERM
+	}
+	if a[0].Uint() != linux.LINUX_REBOOT_MAGIC1 {
+		return 0, errno.EINVAL
+	}
+	switch a[1].Uint() {
+	case linux.LINUX_REBOOT_MAGIC2, linux.LINUX_REBOOT_MAGIC2A, linux.LINUX_REBOOT_MAGIC2B, linux.LINUX_REBOOT_MAGIC2C:
+		return 0, errno.EPERM
+	}
+	return 0, errno.EINVAL
 }

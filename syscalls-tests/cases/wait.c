@@ -326,4 +326,26 @@ CASE(getppid_of_an_orphan_changes) {
 	CHECK_EQ(read(pp[0], &b, 1), 1);
 }
 
+static long call(long nr, long a, long b) {
+	long r;
+	__asm__ volatile("syscall" : "=a"(r) : "a"(nr), "D"(a), "S"(b) : "rcx", "r11", "memory");
+	return r;
+}
+
+CASE(a_call_is_the_low_half_of_its_number) {
+	CHECK_EQ(call(0x100000000 | SYS_getpid, 0, 0), getpid());
+	CHECK_EQ(call(0xffffffff00000000 | SYS_getppid, 0, 0), getppid());
+	CHECK_EQ(call(0x80000000 | SYS_getpid, 0, 0), -ENOSYS);
+	CHECK_EQ(call(0x40000000 | SYS_getpid, 0, 0), -ENOSYS);
+	CHECK_EQ(call(1000, 0, 0), -ENOSYS);
+	CHECK_EQ(call(-1, 0, 0), -ENOSYS);
+}
+
+CASE(reboot_wants_its_magic_and_the_right) {
+	CHECK_ERRNO(syscall(SYS_reboot, 0, 0, 0, 0), EINVAL);
+	CHECK_ERRNO(syscall(SYS_reboot, 0xfee1dead, 1, 0, 0), EINVAL);
+	CHECK(setuid(1000) == 0);
+	CHECK_ERRNO(syscall(SYS_reboot, 0, 0, 0, 0), EPERM);
+}
+
 MAIN()
