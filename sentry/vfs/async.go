@@ -84,6 +84,16 @@ func (f *File) setAsyncLocked(on bool, fd int32) {
 	q.Register(&a.entry)
 }
 
+// SignalOwner sends sig to f's owner, whether or not O_ASYNC is set: news of urgent data.
+func (f *File) SignalOwner(sig int32, ready wait.Mask) {
+	f.async.mu.Lock()
+	owner, fd := f.async.owner, f.async.fd
+	f.async.mu.Unlock()
+	if s := f.Path.Mount.v.Signals; s != nil && owner.ID != 0 {
+		s.SendIO(owner, sig, f, fd, ready)
+	}
+}
+
 // Wake sends the signal.
 func (a *fileAsync) Wake(_ *wait.Entry, ready wait.Mask) {
 	a.mu.Lock()

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -274,6 +275,116 @@ CASE(udplite_has_ports_of_its_own_and_coverage) {
 	CHECK(getsockopt(s, 136, 11, &v, &n) == 0);
 	CHECK_EQ(v, 65535);
 	CHECK_ERRNO(setsockopt(u, 136, 10, &v, sizeof v), ENOPROTOOPT);
+}
+
+// pair makes a connection.
+static void pair(int fd[2]) {
+	int l = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in a = loop(0);
+	CHECK(bind(l, (void *)&a, sizeof a) == 0 && listen(l, 1) == 0);
+	a = loop(port_of(l));
+	fd[0] = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(connect(fd[0], (void *)&a, sizeof a) == 0);
+	fd[1] = accept(l, NULL, NULL);
+	CHECK(fd[1] >= 0);
+	close(l);
+}
+
+static int at_mark(int fd) {
+	int m = -1;
+	CHECK(ioctl(fd, SIOCATMARK, &m) == 0);
+	return m;
+}
+
+CASE(urgent_data_stands_apart) {
+	int fd[2], n;
+	char b[20];
+	pair(fd);
+	CHECK_ERRNO(recv(fd[1], b, 1, MSG_OOB), EINVAL);
+	CHECK_EQ(send(fd[0], "abc", 3, 0), 3);
+	CHECK_EQ(send(fd[0], "deF", 3, MSG_OOB), 3);
+	CHECK_EQ(send(fd[0], "gh", 2, 0), 2);
+	struct pollfd p = {fd[1], POLLIN | POLLPRI};
+	CHECK_EQ(poll(&p, 1, 1000), 1);
+	CHECK_EQ(p.revents, POLLIN | POLLPRI);
+	CHECK(ioctl(fd[1], FIONREAD, &n) == 0);
+	CHECK_EQ(n, 5);
+	CHECK_EQ(at_mark(fd[1]), 0);
+	CHECK_EQ(recv(fd[1], b, sizeof b, MSG_PEEK), 5);
+	CHECK_EQ(recv(fd[1], b, sizeof b, 0), 5);
+	CHECK(!memcmp(b, "abcde", 5));
+	CHECK_EQ(at_mark(fd[1]), 1);
+	struct msghdr m = {.msg_iov = &(struct iovec){b, 5}, .msg_iovlen = 1};
+	CHECK_EQ(recvmsg(fd[1], &m, MSG_OOB | MSG_PEEK), 1);
+	CHECK_EQ(recvmsg(fd[1], &m, MSG_OOB), 1);
+	CHECK(b[0] == 'F' && (m.msg_flags & MSG_OOB));
+	CHECK_ERRNO(recv(fd[1], b, 1, MSG_OOB), EINVAL);
+	CHECK_EQ(at_mark(fd[1]), 1);
+	p.revents = 0;
+	CHECK_EQ(poll(&p, 1, 1000), 1);
+	CHECK_EQ(p.revents, POLLIN);
+	CHECK_EQ(recv(fd[1], b, sizeof b, 0), 2);
+	CHECK(!memcmp(b, "gh", 2));
+	CHECK_EQ(at_mark(fd[1]), 0);
+}
+
+CASE(urgent_data_alone_is_not_readable) {
+	int fd[2];
+	char b[4];
+	pair(fd);
+	CHECK_EQ(send(fd[0], "!", 1, MSG_OOB), 1);
+	struct pollfd p = {fd[1], POLLIN | POLLPRI};
+	CHECK_EQ(poll(&p, 1, 1000), 1);
+	CHECK_EQ(p.revents, POLLPRI);
+	CHECK_EQ(at_mark(fd[1]), 1);
+	CHECK_ERRNO(recv(fd[1], b, 4, MSG_DONTWAIT), EAGAIN);
+	CHECK_ERRNO(recv(fd[1], b, 1, MSG_OOB), EINVAL);
+}
+
+CASE(newer_urgent_data_takes_the_place_of_older) {
+	int fd[2];
+	char b[10];
+	pair(fd);
+	CHECK_EQ(send(fd[0], "a1", 2, MSG_OOB), 2);
+	CHECK_EQ(send(fd[0], "2", 1, MSG_OOB), 1);
+	CHECK_EQ(recv(fd[1], b, 1, MSG_OOB), 1);
+	CHECK_EQ(b[0], '2');
+	CHECK_EQ(recv(fd[1], b, sizeof b, 0), 2);
+	CHECK(!memcmp(b, "a1", 2));
+	// One that would be read next is lost.
+	pair(fd);
+	CHECK_EQ(send(fd[0], "1", 1, MSG_OOB), 1);
+	CHECK_EQ(send(fd[0], "2", 1, MSG_OOB), 1);
+	CHECK_EQ(recv(fd[1], b, 1, MSG_OOB), 1);
+	CHECK_EQ(b[0], '2');
+	CHECK_ERRNO(recv(fd[1], b, sizeof b, MSG_DONTWAIT), EAGAIN);
+}
+
+CASE(urgent_data_inline_is_like_any_other_but_for_the_mark) {
+	int fd[2], one = 1;
+	char b[10];
+	pair(fd);
+	CHECK(setsockopt(fd[1], SOL_SOCKET, SO_OOBINLINE, &one, sizeof one) == 0);
+	CHECK_EQ(send(fd[0], "abC", 3, MSG_OOB), 3);
+	CHECK_EQ(send(fd[0], "d", 1, 0), 1);
+	CHECK_ERRNO(recv(fd[1], b, 1, MSG_OOB), EINVAL);
+	CHECK_EQ(recv(fd[1], b, sizeof b, 0), 2);
+	CHECK_EQ(at_mark(fd[1]), 1);
+	CHECK_EQ(recv(fd[1], b, sizeof b, 0), 2);
+	CHECK(!memcmp(b, "Cd", 2));
+}
+
+static volatile sig_atomic_t urged;
+static void on_urg(int s) { urged = s; }
+
+CASE(urgent_data_signals_the_owner) {
+	int fd[2];
+	pair(fd);
+	signal(SIGURG, on_urg);
+	CHECK(fcntl(fd[1], F_SETOWN, getpid()) == 0);
+	CHECK_EQ(send(fd[0], "!", 1, MSG_OOB), 1);
+	for (int i = 0; i < 1000 && !urged; i++) usleep(1000);
+	CHECK_EQ(urged, SIGURG);
 }
 
 CASE(inet_options) {

@@ -21,7 +21,7 @@ func (t *TCP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint6
 			return 0, errno.EINVAL
 		}
 		if in != nil {
-			n = in.length()
+			_, _, n = in.urgency(t.Options().OOBInline)
 		}
 	case linux.SIOCOUTQ, linux.SIOCOUTQNSD:
 		if st == listening {
@@ -31,6 +31,11 @@ func (t *TCP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint6
 			n = 0 // what was sent has arrived
 		}
 	case linux.SIOCATMARK:
+		if in != nil {
+			if atMark, _, _ := in.urgency(false); atMark {
+				n = 1
+			}
+		}
 	default:
 		return 0, errno.ENOTTY
 	}

@@ -24,16 +24,25 @@ type stream struct {
 	mu         sync.Mutex
 	head, tail *chunk
 	size       int
+	read0      uint64 // place in the stream of the first unread byte
+	urgent     urgent
 	limit      int  // most bytes on the way
 	fin        bool // the writer is done
 	gone       bool // nobody reads any more: what is written meets a reset
 }
 
 // write adds bytes and returns how many. EAGAIN if there is no room for more, EPIPE if nobody reads.
-func (s *stream) write(src *usermem.Sequence) (int, error) {
+func (s *stream) write(src *usermem.Sequence, h how) (done int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	done := 0
+	if done, err = s.writeLocked(src); h.urgent && done > 0 {
+		s.noteUrgentLocked(done, h.inline)
+	}
+	return done, err
+}
+
+// writeLocked is write without the rest. Preconditions: mu is held.
+func (s *stream) writeLocked(src *usermem.Sequence) (done int, err error) {
 	for src.Len() > 0 {
 		if s.gone {
 			return done, errno.EPIPE
@@ -81,10 +90,12 @@ func (s *stream) trimLocked() {
 	}
 }
 
-// how is what a read does with the bytes.
+// how is what a read does with the bytes, and a write.
 type how struct {
-	peek bool // leave them
-	drop bool // forget them (MSG_TRUNC)
+	peek   bool // leave them
+	drop   bool // forget them (MSG_TRUNC)
+	urgent bool // the last one is urgent data
+	inline bool // the reader takes urgent data like any other (SO_OOBINLINE)
 }
 
 // read moves bytes to dst. more says that the stream may yet bring bytes; wake that a writer who
@@ -93,22 +104,38 @@ func (s *stream) read(dst *usermem.Sequence, h how) (n int, more, wake bool, err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tight := !s.roomyLocked()
+	pos, from := s.read0, 0 // of the next byte: in the stream, and in c behind c.r
 	for c := s.head; c != nil && dst.Len() > 0; {
-		k := int(min(uint64(c.w-c.r), dst.Len()))
-		m := k
-		if h.drop {
-			dst.Skip(uint64(k))
-		} else {
-			m, err = dst.CopyOut(c.b[c.r : c.r+k])
+		k, skip, stop := s.untilUrgentLocked(pos, int(min(uint64(c.w-c.r-from), dst.Len())), n, h.inline)
+		if stop {
+			break
 		}
-		n += m
+		m := k
+		switch {
+		case skip:
+			k, m = 1, 1
+		case h.drop:
+			dst.Skip(uint64(k))
+		default:
+			m, err = dst.CopyOut(c.b[c.r+from : c.r+from+k])
+		}
+		if !skip {
+			n += m
+		}
+		pos += uint64(m)
 		if h.peek {
-			c = c.next
+			if from += m; c.r+from == c.w {
+				c, from = c.next, 0
+			}
 		} else {
 			c.r += m
 			s.size -= m
+			s.read0 = pos
 			s.trimLocked()
 			c = s.head
+			if s.urgent.on && s.urgent.at < pos {
+				s.urgent.on = false
+			}
 		}
 		if m < k {
 			if err == nil {

@@ -107,7 +107,7 @@ func TestStreamOrder(t *testing.T) {
 			if len(b) > rnd.IntN(60000) || i == words-1 {
 				q := usermem.FromBytes(b)
 				for q.Len() > 0 {
-					s.write(&q)
+					s.write(&q, how{})
 				}
 				b = b[:0]
 			}

@@ -11,9 +11,7 @@ import (
 
 // Send implements socket.Socket. An address is ignored, as by Linux.
 func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
-	if m.Flags&linux.MSG_OOB != 0 {
-		return 0, errno.EOPNOTSUPP
-	}
+	urgent := m.Flags&linux.MSG_OOB != 0
 	size := src.Len()
 	t.mu.Lock()
 	st, shut, in, out, peer := t.state, t.shut, t.in, t.out, t.peer
@@ -36,7 +34,11 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		t.wasReset(errno.EPIPE, out)
 		return int(size), nil
 	}
-	n, err := out.write(src)
+	var h how
+	if urgent {
+		h = how{urgent: true, inline: peer.Options().OOBInline}
+	}
+	n, err := out.write(src, h)
 	if err == errno.EPIPE {
 		// The peer has closed: what is sent is answered by a reset, which the next call
 		// will meet.
@@ -47,6 +49,12 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	if n > 0 {
 		peer.Queue.Notify(readable)
+	}
+	if n > 0 && urgent {
+		if f, _ := peer.File(); f != nil {
+			f.SignalOwner(int32(linux.SIGURG), wait.Pri)
+		}
+		peer.Queue.Notify(wait.Pri)
 	}
 	return n, err
 }
@@ -65,7 +73,7 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 		return 0, errno.EAGAIN
 	}
 	if m.Flags&linux.MSG_OOB != 0 {
-		return 0, errno.EINVAL
+		return t.recvUrgent(dst, m)
 	}
 	t.mu.Lock()
 	st, shut, in, peer, done := t.state, t.shut, t.in, t.peer, t.done
@@ -82,8 +90,9 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 		return 0, errno.ENOTCONN
 	}
 	n, more, wake, err := in.read(dst, how{
-		peek: m.Flags&linux.MSG_PEEK != 0,
-		drop: m.Flags&linux.MSG_TRUNC != 0,
+		peek:   m.Flags&linux.MSG_PEEK != 0,
+		drop:   m.Flags&linux.MSG_TRUNC != 0,
+		inline: t.Options().OOBInline,
 	})
 	if wake {
 		peer.Queue.Notify(writable)
@@ -148,7 +157,15 @@ func (t *TCP) Readiness() wait.Mask {
 		m |= readable | wait.RdHup
 	}
 	if bytes {
-		m |= readable
+		_, unread, before := in.urgency(t.Options().OOBInline)
+		if before > 0 {
+			m |= readable
+		} else if total := in.length(); total > 1 {
+			m |= readable // behind the mark
+		}
+		if unread {
+			m |= wait.Pri
+		}
 	}
 	if roomy || shut&shutSend != 0 || st == closed {
 		m |= writable
