@@ -30,7 +30,7 @@ func (v *VFS) Mount(c Caller, ns *Namespace, source string, target Path, fstype 
 	case flags&propagationFlags != 0:
 		return v.setPropagation(ns, target, flags)
 	case flags&linux.MS_MOVE != 0:
-		return v.withSource(c, source, func(from Path) error { return v.move(ns, from, target) })
+		return v.withSource(c, source, func(from Path) error { return v.MoveMount(c, ns, from, target, false) })
 	}
 	if fstype == "" {
 		return errno.EINVAL
@@ -111,47 +111,32 @@ func (v *VFS) mayPlaceLocked(m *Mount, target Path, ns *Namespace) error {
 }
 
 func (v *VFS) bind(ns *Namespace, from, target Path, rec bool) error {
-	v.mountMu.Lock()
-	switch {
-	case from.Mount.propagation == Unbindable, from.Mount.ns != ns && from.Mount.ns != nil, from.Mount.ns == nil && from.Mount != v.anonMount:
-		v.mountMu.Unlock()
-		return errno.EINVAL
+	m, err := v.copyMount(ns, from, rec)
+	if err != nil {
+		return err
 	}
-	if rec {
-		if err := v.roomLocked(from.Mount, 1); err != nil {
-			v.mountMu.Unlock()
-			return err
-		}
-	}
-	var m *Mount
-	if rec {
-		m = v.cloneTreeLocked(from.Mount, from.Dentry, true, nil)
-	} else {
-		m = v.cloneLocked(from.Mount, from.Dentry)
-	}
-	v.mountMu.Unlock()
 	return v.place(m, target, ns, false)
 }
 
-func (v *VFS) move(ns *Namespace, from, target Path) error {
-	var r released
-	defer r.drop()
+// copyMount returns a copy of the mount at from, showing what is there, and of what is mounted below if rec.
+// It is in no tree.
+func (v *VFS) copyMount(ns *Namespace, from Path, rec bool) (*Mount, error) {
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
 	m := from.Mount
-	target = v.topLocked(target)
-	switch {
-	case m.ns != ns || from.Dentry != m.Root || m.parent == nil || m.parent.propagation == Shared:
-		return errno.EINVAL
-	case v.reachableLocked(target, Path{m, m.Root}):
-		return errno.ELOOP
+	if m.propagation == Unbindable || m.ns != ns && (m.ns != nil || m != v.anonMount) {
+		return nil, errno.EINVAL
 	}
-	if err := v.mayPlaceLocked(m, target, ns); err != nil {
-		return err
+	if rec {
+		if err := v.roomLocked(m, 1); err != nil {
+			return nil, err
+		}
+		return v.cloneTreeLocked(m, from.Dentry, true, nil), nil
 	}
-	r.paths = append(r.paths, v.unhookLocked(m))
-	v.attachLocked(m, target, ns)
-	return nil
+	if v.liveMounts.Load() >= maxMounts {
+		return nil, errno.ENOSPC
+	}
+	return v.cloneLocked(m, from.Dentry), nil
 }
 
 // remount changes the flags of a mount and, unless bindOnly, those and the options of its file system.
@@ -161,38 +146,77 @@ func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string
 		return errno.EINVAL
 	}
 	if !bindOnly {
-		if data != "" {
-			r, ok := m.SB.Ops.(Remounter)
-			if !ok {
-				return errno.EINVAL
-			}
-			if err := r.Remount(c, m.SB, data); err != nil {
-				return err
-			}
+		if err := v.reconfigure(c, m.SB, data, flags&linux.MS_RDONLY != 0); err != nil {
+			return err
 		}
-		m.SB.SetReadOnly(flags&linux.MS_RDONLY != 0)
 	}
-	f := perMountFlags(flags)
-	const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
-	if flags&(atime|linux.MS_STRICTATIME) == 0 {
-		f = f&^atime | m.Flags()&atime
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	return changeFlagsLocked([]*Mount{m}, func(old uint32) uint32 {
+		f := perMountFlags(flags)
+		const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
+		if flags&(atime|linux.MS_STRICTATIME) == 0 {
+			f = f&^atime | old&atime
+		}
+		return f
+	})
+}
+
+// reconfigure changes the options of a file system, if data holds any, and whether it is read-only: EBUSY
+// if files are open for writing.
+func (v *VFS) reconfigure(c Caller, sb *Superblock, data string, ro bool) error {
+	was := sb.ReadOnly()
+	if ro && !was {
+		if sb.SetReadOnly(true); sb.writers.Load() > 0 {
+			sb.SetReadOnly(false)
+			return errno.EBUSY
+		}
 	}
-	m.flags.Store(f)
+	if data != "" {
+		r, ok := sb.Ops.(Remounter)
+		if !ok {
+			sb.SetReadOnly(was)
+			return errno.EINVAL
+		}
+		if err := r.Remount(c, sb, data); err != nil {
+			sb.SetReadOnly(was)
+			return err
+		}
+	}
+	sb.SetReadOnly(ro)
 	return nil
 }
 
-// SetMountFlags sets and clears flags of the mount at p, as mount_setattr(2) does, below it too if rec.
-func (v *VFS) SetMountFlags(ns *Namespace, p Path, set, clear uint32, rec bool) error {
+// mayChangeLocked reports whether m can be changed from ns: it is mounted there, or the root of a detached tree.
+func mayChangeLocked(m *Mount, ns *Namespace) bool {
+	return m.ns == ns || m.ns != nil && m.ns.detached && m.parent == nil
+}
+
+// MountAttr is a change of mounts (mount_setattr(2)).
+type MountAttr struct {
+	Set, Clear  uint32 // MS_*; what is in both is set
+	Propagation uint64 // MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, or 0 to leave it
+	Recursive   bool   // the mounts below too
+}
+
+// SetMountAttr changes the mount at p, and those below if a says so: all or none of them.
+func (v *VFS) SetMountAttr(ns *Namespace, p Path, a MountAttr) error {
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
-	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
+	if p.Dentry != p.Mount.Root || !mayChangeLocked(p.Mount, ns) {
 		return errno.EINVAL
 	}
-	change := func(m *Mount) { m.flags.Store(m.Flags()&^clear | set&mountFlags) }
-	if rec {
-		p.Mount.eachLocked(change)
-	} else {
-		change(p.Mount)
+	ms := []*Mount{p.Mount}
+	if a.Recursive {
+		ms = ms[:0]
+		p.Mount.eachLocked(func(m *Mount) { ms = append(ms, m) })
+	}
+	err := changeFlagsLocked(ms, func(old uint32) uint32 { return old&^a.Clear | a.Set&mountFlags })
+	if err != nil || a.Propagation == 0 {
+		return err
+	}
+	for _, m := range ms {
+		v.propagateAsLocked(m, a.Propagation)
 	}
 	return nil
 }
@@ -203,52 +227,44 @@ func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
 	if kind&(kind-1) != 0 || flags&^(propagationFlags|linux.MS_REC|linux.MS_SILENT) != 0 {
 		return errno.EINVAL
 	}
-	v.mountMu.Lock()
-	defer v.mountMu.Unlock()
-	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
-		return errno.EINVAL
-	}
-	change := func(m *Mount) {
-		switch kind {
-		case linux.MS_SHARED:
-			if m.propagation != Shared {
-				v.nextGroup++
-				m.group = v.nextGroup
-			}
-			m.propagation = Shared
-		case linux.MS_SLAVE:
-			// Alone in its group there is nobody to receive from.
-			if m.propagation == Shared {
-				m.master = 0
-				if v.hasPeerLocked(m) {
-					m.master = m.group
-				}
-			}
-			m.group = 0
-			if m.propagation = Slave; m.master == 0 {
-				m.propagation = Private
-			}
-		case linux.MS_PRIVATE:
-			m.propagation, m.group, m.master = Private, 0, 0
-		case linux.MS_UNBINDABLE:
-			m.propagation, m.group, m.master = Unbindable, 0, 0
-		}
-	}
-	if flags&linux.MS_REC != 0 {
-		p.Mount.eachLocked(change)
-	} else {
-		change(p.Mount)
-	}
-	return nil
+	return v.SetMountAttr(ns, p, MountAttr{Propagation: kind, Recursive: flags&linux.MS_REC != 0})
 }
 
-func (v *VFS) hasPeerLocked(m *Mount) bool {
-	for _, o := range v.mounts {
-		if o != m && o.group == m.group {
-			return true
+// propagateAsLocked makes m MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE.
+func (v *VFS) propagateAsLocked(m *Mount, kind uint64) {
+	switch kind {
+	case linux.MS_SHARED:
+		v.shareLocked(m)
+	case linux.MS_SLAVE:
+		// Alone in its group there is nobody to receive from.
+		if m.propagation == Shared {
+			m.master = 0
+			if v.hasPeerLocked(m) {
+				m.master = m.group
+			}
 		}
+		m.group = 0
+		if m.propagation = Slave; m.master == 0 {
+			m.propagation = Private
+		}
+	case linux.MS_PRIVATE:
+		m.propagation, m.group, m.master = Private, 0, 0
+	case linux.MS_UNBINDABLE:
+		m.propagation, m.group, m.master = Unbindable, 0, 0
 	}
-	return false
+}
+
+// shareLocked puts m into a peer group of its own if it is in none.
+func (v *VFS) shareLocked(m *Mount) {
+	if m.propagation != Shared {
+		v.nextGroup++
+		m.propagation, m.group = Shared, v.nextGroup
+	}
+}
+
+func (v *VFS) hasPeerLocked(m *Mount) (found bool) {
+	v.everyLocked(func(o *Mount) { found = found || o != m && o.group == m.group })
+	return found
 }
 
 // receiversLocked returns the mounts that see what happens in m: its peers and their slaves.
@@ -258,7 +274,6 @@ func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
 	}
 	seen := map[*Mount]bool{m: true}
 	groups := []int{m.group}
-	roots := map[*Namespace]bool{}
 	consider := func(o *Mount, g int) {
 		if !seen[o] && (o.group == g || o.master == g) {
 			seen[o] = true
@@ -271,37 +286,27 @@ func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
 	for len(groups) > 0 {
 		g := groups[0]
 		groups = groups[1:]
-		for _, o := range v.mounts {
-			consider(o, g)
-			if o.ns != nil && !roots[o.ns] {
-				roots[o.ns] = true
-			}
-		}
-		for ns := range roots {
-			consider(ns.root, g)
-		}
+		v.everyLocked(func(o *Mount) { consider(o, g) })
 	}
 	return rs
 }
 
 // propagateLocked repeats the mount of m on target wherever target's mount has peers or slaves. Where the
-// parent is shared, m and its copies form a peer group.
+// parent is shared, m and its copies form a peer group, as does each mount below.
 func (v *VFS) propagateLocked(m *Mount, target Path) {
 	if target.Mount.propagation != Shared {
 		return
 	}
-	if m.propagation != Shared {
-		v.nextGroup++
-		m.propagation, m.group = Shared, v.nextGroup
-	}
+	m.eachLocked(v.shareLocked)
 	for _, r := range v.receiversLocked(target.Mount) {
 		if r == m || r.ns == nil || !below(target.Dentry, r.Root) || v.mounts[mountKey{r, target.Dentry}] != nil {
 			continue
 		}
-		c := v.cloneTreeLocked(m, m.Root, true, nil)
-		if r.propagation != Shared {
-			c.propagation, c.group, c.master = Slave, 0, m.group
-		}
+		c := v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) {
+			if r.propagation != Shared {
+				to.propagation, to.group, to.master = Slave, 0, from.group
+			}
+		})
 		v.attachLocked(c, Path{r, target.Dentry}, r.ns)
 	}
 }
