@@ -63,7 +63,6 @@ func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) er
 	defer v.mountMu.Unlock()
 	m := from.Mount
 	to = v.topLocked(to)
-	var top *Mount // goes on top of m
 	switch {
 	case to.Dentry.Deleted():
 		return errno.ENOENT
@@ -75,11 +74,10 @@ func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) er
 		return errno.EINVAL
 	}
 	if beneath {
-		top = to.Mount
 		if err := v.mayGoBeneathLocked(m, to, root); err != nil {
 			return err
 		}
-		to = Path{top.parent, top.mountpoint}
+		to = Path{to.Mount.parent, to.Mount.mountpoint}
 	}
 	if to.Mount.propagation == Shared && m.anyLocked(func(m *Mount) bool { return m.propagation == Unbindable }) {
 		return errno.EINVAL
@@ -87,7 +85,8 @@ func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) er
 	if to.Mount.isBelowLocked(m) {
 		return errno.ELOOP
 	}
-	if err := v.roomLocked(m, len(v.receiversLocked(to.Mount))); err != nil {
+	rs := v.receiversLocked(to.Mount)
+	if err := v.roomLocked(m, len(rs)); err != nil {
 		return err
 	}
 	if m.parent != nil {
@@ -95,14 +94,7 @@ func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) er
 	} else {
 		delete(v.trees, m.ns)
 	}
-	if top != nil {
-		r.paths = append(r.paths, v.unhookLocked(top))
-	}
-	v.attachLocked(m, to, ns)
-	if top != nil {
-		v.attachLocked(top, Path{m, m.Root}, ns)
-	}
-	v.propagateLocked(m, to)
+	v.graftLocked(m, to, ns, rs, &r)
 	return nil
 }
 
@@ -116,11 +108,15 @@ func (v *VFS) mayGoBeneathLocked(m *Mount, at, root Path) error {
 		return errno.EINVAL
 	case m.isBelowLocked(top):
 		return errno.EINVAL
-	case top.parent.propagation == Shared:
-		// What is mounted at the peers would have to be lifted too.
+	case top.parent.propagation == Shared && (overmounts(top, top) || overmounts(m, top)):
 		return errno.EINVAL
 	}
 	return nil
+}
+
+// overmounts reports whether what comes to where top is mounted would come to the root of m too, by propagation.
+func overmounts(m, top *Mount) bool {
+	return m.group == top.parent.group && m.Root == top.mountpoint
 }
 
 // isBelowLocked reports whether m is top or is mounted below it.

@@ -1,6 +1,9 @@
 package vfs
 
 import (
+	"cmp"
+	"slices"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 )
@@ -75,15 +78,15 @@ func (v *VFS) place(m *Mount, target Path, ns *Namespace, fresh bool) error {
 	if err == nil && fresh && target.Dentry == target.Mount.Root && target.Mount.SB == m.SB {
 		err = errno.EBUSY
 	}
+	rs := v.receiversLocked(target.Mount)
 	if err == nil {
-		err = v.roomLocked(m, len(v.receiversLocked(target.Mount)))
+		err = v.roomLocked(m, len(rs))
 	}
 	if err != nil {
 		v.dissolveLocked(m, &r)
 		return err
 	}
-	v.attachLocked(m, target, ns)
-	v.propagateLocked(m, target)
+	v.graftLocked(m, target, ns, rs, &r)
 	return nil
 }
 
@@ -236,6 +239,9 @@ func (v *VFS) propagateAsLocked(m *Mount, kind uint64) {
 	case linux.MS_SHARED:
 		v.shareLocked(m)
 	case linux.MS_SLAVE:
+		if m.propagation == Unbindable {
+			return
+		}
 		// Alone in its group there is nobody to receive from.
 		if m.propagation == Shared {
 			m.master = 0
@@ -288,26 +294,48 @@ func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
 		groups = groups[1:]
 		v.everyLocked(func(o *Mount) { consider(o, g) })
 	}
+	slices.SortFunc(rs, func(a, b *Mount) int { return cmp.Compare(a.ID, b.ID) })
 	return rs
 }
 
-// propagateLocked repeats the mount of m on target wherever target's mount has peers or slaves. Where the
-// parent is shared, m and its copies form a peer group, as does each mount below.
-func (v *VFS) propagateLocked(m *Mount, target Path) {
-	if target.Mount.propagation != Shared {
-		return
+// graftLocked puts m on target in ns and repeats that in rs, the receivers of target's mount when m was not
+// there yet. Where the parent is shared, m and its copies form a peer group, as does each mount below. What is mounted
+// there already stays on top.
+func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *released) {
+	type graft struct {
+		m  *Mount
+		on *Mount
 	}
-	m.eachLocked(v.shareLocked)
-	for _, r := range v.receiversLocked(target.Mount) {
-		if r == m || r.ns == nil || !below(target.Dentry, r.Root) || v.mounts[mountKey{r, target.Dentry}] != nil {
-			continue
-		}
-		c := v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) {
-			if r.propagation != Shared {
-				to.propagation, to.group, to.master = Slave, 0, from.group
+	var copies []graft
+	if target.Mount.propagation == Shared {
+		m.eachLocked(v.shareLocked)
+		for _, on := range rs {
+			if on.ns == nil || on.ns.detached || !below(target.Dentry, on.Root) {
+				continue
 			}
-		})
-		v.attachLocked(c, Path{r, target.Dentry}, r.ns)
+			c := v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) {
+				if on.propagation != Shared {
+					to.propagation, to.group, to.master = Slave, 0, from.group
+				}
+			})
+			copies = append(copies, graft{c, on})
+		}
+	}
+	v.slipLocked(m, target, ns, r)
+	for _, c := range copies {
+		v.slipLocked(c.m, Path{c.on, target.Dentry}, c.on.ns, r)
+	}
+}
+
+// slipLocked is attachLocked, but what is mounted on p goes on top of m.
+func (v *VFS) slipLocked(m *Mount, p Path, ns *Namespace, r *released) {
+	over := v.mounts[mountKey{p.Mount, p.Dentry}]
+	if over != nil {
+		r.paths = append(r.paths, v.unhookLocked(over))
+	}
+	v.attachLocked(m, p, ns)
+	if over != nil {
+		v.attachLocked(over, v.topLocked(Path{m, m.Root}), ns)
 	}
 }
 
