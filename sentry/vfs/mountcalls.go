@@ -1,9 +1,6 @@
 package vfs
 
 import (
-	"cmp"
-	"slices"
-
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 )
@@ -233,112 +230,6 @@ func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
 	return v.SetMountAttr(ns, p, MountAttr{Propagation: kind, Recursive: flags&linux.MS_REC != 0})
 }
 
-// propagateAsLocked makes m MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE.
-func (v *VFS) propagateAsLocked(m *Mount, kind uint64) {
-	switch kind {
-	case linux.MS_SHARED:
-		v.shareLocked(m)
-	case linux.MS_SLAVE:
-		if m.propagation == Unbindable {
-			return
-		}
-		// Alone in its group there is nobody to receive from.
-		if m.propagation == Shared {
-			m.master = 0
-			if v.hasPeerLocked(m) {
-				m.master = m.group
-			}
-		}
-		m.group = 0
-		if m.propagation = Slave; m.master == 0 {
-			m.propagation = Private
-		}
-	case linux.MS_PRIVATE:
-		m.propagation, m.group, m.master = Private, 0, 0
-	case linux.MS_UNBINDABLE:
-		m.propagation, m.group, m.master = Unbindable, 0, 0
-	}
-}
-
-// shareLocked puts m into a peer group of its own if it is in none.
-func (v *VFS) shareLocked(m *Mount) {
-	if m.propagation != Shared {
-		v.nextGroup++
-		m.propagation, m.group = Shared, v.nextGroup
-	}
-}
-
-func (v *VFS) hasPeerLocked(m *Mount) (found bool) {
-	v.everyLocked(func(o *Mount) { found = found || o != m && o.group == m.group })
-	return found
-}
-
-// receiversLocked returns the mounts that see what happens in m: its peers and their slaves.
-func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
-	if m.group == 0 {
-		return nil
-	}
-	seen := map[*Mount]bool{m: true}
-	groups := []int{m.group}
-	consider := func(o *Mount, g int) {
-		if !seen[o] && (o.group == g || o.master == g) {
-			seen[o] = true
-			rs = append(rs, o)
-			if o.group != 0 && o.group != g {
-				groups = append(groups, o.group)
-			}
-		}
-	}
-	for len(groups) > 0 {
-		g := groups[0]
-		groups = groups[1:]
-		v.everyLocked(func(o *Mount) { consider(o, g) })
-	}
-	slices.SortFunc(rs, func(a, b *Mount) int { return cmp.Compare(a.ID, b.ID) })
-	return rs
-}
-
-// graftLocked puts m on target in ns and repeats that in rs, the receivers of target's mount when m was not
-// there yet. Where the parent is shared, m and its copies form a peer group, as does each mount below. What is mounted
-// there already stays on top.
-func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *released) {
-	type graft struct {
-		m  *Mount
-		on *Mount
-	}
-	var copies []graft
-	if target.Mount.propagation == Shared {
-		m.eachLocked(v.shareLocked)
-		for _, on := range rs {
-			if on.ns == nil || on.ns.detached || !below(target.Dentry, on.Root) {
-				continue
-			}
-			c := v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) {
-				if on.propagation != Shared {
-					to.propagation, to.group, to.master = Slave, 0, from.group
-				}
-			})
-			copies = append(copies, graft{c, on})
-		}
-	}
-	v.slipLocked(m, target, ns, r)
-	for _, c := range copies {
-		v.slipLocked(c.m, Path{c.on, target.Dentry}, c.on.ns, r)
-	}
-}
-
-// slipLocked is attachLocked, but what is mounted on p goes on top of m.
-func (v *VFS) slipLocked(m *Mount, p Path, ns *Namespace, r *released) {
-	over := v.mounts[mountKey{p.Mount, p.Dentry}]
-	if over != nil {
-		r.paths = append(r.paths, v.unhookLocked(over))
-	}
-	v.attachLocked(m, p, ns)
-	if over != nil {
-		v.attachLocked(over, v.topLocked(Path{m, m.Root}), ns)
-	}
-}
-
 // Umount is umount2(2) on p, in ns, with flags MNT_*. The caller's reference to p is taken into account, and
 // no other.
 func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
@@ -362,23 +253,14 @@ func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
 	}
 	if flags&linux.MNT_DETACH == 0 {
 		// One reference is the tree's, one the caller's.
-		if m.refs.Load() > 2 {
+		if m.refs.Load() > 2 || v.fellowsBusyLocked(m) {
 			return errno.EBUSY
 		}
 		if flags&linux.MNT_EXPIRE != 0 && !m.expiring.Swap(true) {
 			return errno.EAGAIN
 		}
 	}
-	at := Path{m.parent, m.mountpoint}
-	if at.Mount.propagation == Shared {
-		for _, rc := range v.receiversLocked(at.Mount) {
-			o := v.mounts[mountKey{rc, at.Dentry}]
-			if o != nil && (flags&linux.MNT_DETACH != 0 || o.refs.Load() == 1 && len(o.children) == 0) {
-				v.dissolveLocked(o, &r)
-			}
-		}
-	}
-	v.dissolveLocked(m, &r)
+	v.umountLocked(m, &r)
 	return nil
 }
 
