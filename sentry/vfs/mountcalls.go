@@ -152,7 +152,7 @@ func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string
 	}
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
-	return changeFlagsLocked([]*Mount{m}, func(old uint32) uint32 {
+	err := changeFlagsLocked([]*Mount{m}, func(old uint32) uint32 {
 		f := perMountFlags(flags)
 		const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
 		if flags&(atime|linux.MS_STRICTATIME) == 0 {
@@ -160,6 +160,10 @@ func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string
 		}
 		return f
 	})
+	if err == nil {
+		m.ns.touch()
+	}
+	return err
 }
 
 // reconfigure changes the options of a file system, if data holds any, and whether it is read-only: EBUSY
@@ -212,11 +216,16 @@ func (v *VFS) SetMountAttr(ns *Namespace, p Path, a MountAttr) error {
 		p.Mount.eachLocked(func(m *Mount) { ms = append(ms, m) })
 	}
 	err := changeFlagsLocked(ms, func(old uint32) uint32 { return old&^a.Clear | a.Set&mountFlags })
-	if err != nil || a.Propagation == 0 {
+	if err != nil {
 		return err
 	}
-	for _, m := range ms {
-		v.propagateAsLocked(m, a.Propagation)
+	if a.Propagation != 0 {
+		for _, m := range ms {
+			v.propagateAsLocked(m, a.Propagation)
+		}
+	}
+	if a.Set|a.Clear != 0 {
+		p.Mount.ns.touch()
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 #include "case.h"
 
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -1183,6 +1184,107 @@ CASE(move_mount_to_a_removed_directory_gives_ENOENT) {
 	int d = open("a", O_PATH), m = detached(0);
 	CHECK(rmdir("a") == 0);
 	CHECK_ERRNO(move(m, "", d, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH), ENOENT);
+}
+
+// changed reports whether mountinfo has changed since the last call.
+static int changed(int fd) {
+	struct pollfd p = {.fd = fd, .events = POLLPRI};
+	CHECK(poll(&p, 1, 0) >= 0);
+	return (p.revents & POLLPRI) != 0;
+}
+
+CASE(poll_on_mountinfo_tells_of_what_is_attached_and_changed) {
+	own();
+	dir("a");
+	int fd = open("/proc/self/mountinfo", O_RDONLY);
+	CHECK(!changed(fd));
+	int m = detached(0);
+	CHECK(!changed(fd));
+	CHECK(attach(m, "a") == 0);
+	CHECK(changed(fd) && !changed(fd));
+	CHECK(attrs("a", 0, MOUNT_ATTR_NODEV, 0) == 0);
+	CHECK(changed(fd) && !changed(fd));
+	CHECK(mount(0, "a", 0, MS_REMOUNT | MS_BIND | MS_NOSUID, 0) == 0);
+	CHECK(changed(fd) && !changed(fd));
+}
+
+CASE(move_mount_beneath_reaches_the_peers_of_the_parent) {
+	own();
+	tmpfs("s");
+	dir("s/in"), dir("peer");
+	CHECK(propagation("s", 0, MS_SHARED) == 0);
+	CHECK(mount("s", "peer", 0, MS_BIND, 0) == 0);
+	CHECK(mount("none", "s/in", "tmpfs", 0, 0) == 0);
+	touch("s/in/top");
+	int m = detached(0);
+	touchat(m, "below");
+	CHECK(move(m, "", AT_FDCWD, "s/in", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_BENEATH) == 0);
+	close(m);
+	CHECK(there("s/in/top") && there("peer/in/top"));
+	CHECK(umount2("s/in", 0) == 0);
+	CHECK(there("s/in/below") && there("peer/in/below"));
+	CHECK(umount2("peer/in", 0) == 0);
+	CHECK(!there("s/in/below") && !there("peer/in/below"));
+}
+
+CASE(a_mount_that_propagates_goes_beneath_what_is_there) {
+	own();
+	tmpfs("s");
+	dir("s/in"), dir("peer");
+	CHECK(propagation("s", 0, MS_SHARED) == 0);
+	CHECK(mount("s", "peer", 0, MS_BIND, 0) == 0 && propagation("peer", 0, MS_SLAVE) == 0);
+	CHECK(mount("none", "peer/in", "tmpfs", 0, 0) == 0);
+	touch("peer/in/top");
+	int m = detached(0);
+	touchat(m, "below");
+	CHECK(attach(m, "s/in") == 0);
+	close(m);
+	CHECK(there("peer/in/top") && there("s/in/below"));
+	// It goes from there too, and what covers it takes its place.
+	CHECK(umount2("s/in", 0) == 0);
+	CHECK(there("peer/in/top"));
+	CHECK(umount2("peer/in", 0) == 0);
+	CHECK(!there("peer/in/top") && !there("peer/in/below"));
+}
+
+CASE(umount_reaches_the_peers_of_what_is_below) {
+	own();
+	tmpfs("s");
+	tmpfs("s/in");
+	dir("s/in/deep"), dir("peer");
+	CHECK(propagation("s", AT_RECURSIVE, MS_SHARED) == 0);
+	CHECK(mount("s/in", "peer", 0, MS_BIND, 0) == 0);
+	CHECK(mount("none", "peer/deep", "tmpfs", 0, 0) == 0);
+	CHECK(mounted("/s/in/deep"));
+	CHECK(umount2("s", MNT_DETACH) == 0);
+	CHECK(mounted("/peer") && !mounted("/peer/deep"));
+}
+
+CASE(umount_is_refused_while_a_peer_of_the_mount_is_in_use) {
+	own();
+	tmpfs("s");
+	dir("s/in"), dir("peer");
+	CHECK(propagation("s", 0, MS_SHARED) == 0);
+	CHECK(mount("s", "peer", 0, MS_BIND, 0) == 0);
+	CHECK(mount("none", "s/in", "tmpfs", 0, 0) == 0);
+	int fd = open("peer/in", O_RDONLY);
+	CHECK_ERRNO(umount2("s/in", 0), EBUSY);
+	close(fd);
+	CHECK(umount2("s/in", 0) == 0);
+	CHECK(!mounted("/peer/in"));
+}
+
+CASE(umount_below_a_copy_of_the_same_mount) {
+	own();
+	tmpfs("s");
+	dir("s/in"), dir("s/in/in");
+	CHECK(propagation("s", 0, MS_SHARED) == 0);
+	CHECK(mount("s", "s/in", 0, MS_BIND, 0) == 0);
+	CHECK(mount("none", "s/in/in", "tmpfs", 0, 0) == 0);
+	CHECK(umount2("s/in/in", MNT_DETACH) == 0);
+	CHECK(mounted("/s/in") && !mounted("/s/in/in"));
+	CHECK(umount2("s", MNT_DETACH) == 0);
+	CHECK(!mounted("/s"));
 }
 
 MAIN()
