@@ -21,6 +21,7 @@ func (detachedOps) Release(f *File) {
 	if m.ns != nil && m.ns.detached {
 		delete(v.trees, m.ns)
 		v.dissolveLocked(m, &r)
+		v.orphansLocked(r.left)
 	}
 	v.mountMu.Unlock()
 	r.drop()
@@ -108,7 +109,7 @@ func (v *VFS) mayGoBeneathLocked(m *Mount, at, root Path) error {
 		return errno.EINVAL
 	case m.isBelowLocked(top):
 		return errno.EINVAL
-	case top.parent.propagation == Shared && (overmounts(top, top) || overmounts(m, top)):
+	case top.parent.propagation == Shared && (overmounts(top, top) || m.ns == top.ns && overmounts(m, top)):
 		return errno.EINVAL
 	}
 	return nil

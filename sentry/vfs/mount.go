@@ -194,6 +194,18 @@ func (m *Mount) eachLocked(fn func(*Mount)) {
 type released struct {
 	mounts []*Mount
 	paths  []Path
+	// left are the peer groups that mounts were in, with their masters, for orphansLocked.
+	left map[int]int
+}
+
+// leaveLocked notes that m is to leave its group.
+func (r *released) leaveLocked(m *Mount) {
+	if m.group != 0 {
+		if r.left == nil {
+			r.left = make(map[int]int)
+		}
+		r.left[m.group] = m.master
+	}
 }
 
 func (r *released) drop() {
@@ -214,6 +226,7 @@ func (v *VFS) dissolveLocked(m *Mount, r *released) {
 		r.paths = append(r.paths, v.unhookLocked(m))
 	}
 	m.ns = nil
+	r.leaveLocked(m)
 	m.group, m.master, m.propagation = 0, 0, Private
 	r.mounts = append(r.mounts, m)
 }

@@ -220,9 +220,12 @@ func (v *VFS) SetMountAttr(ns *Namespace, p Path, a MountAttr) error {
 		return err
 	}
 	if a.Propagation != 0 {
+		var r released
 		for _, m := range ms {
+			r.leaveLocked(m)
 			v.propagateAsLocked(m, a.Propagation)
 		}
+		v.orphansLocked(r.left)
 	}
 	if a.Set|a.Clear != 0 {
 		p.Mount.ns.touch()

@@ -121,6 +121,7 @@ func (ns *Namespace) DecRef() {
 	ns.v.mountMu.Lock()
 	delete(ns.v.trees, ns)
 	ns.v.dissolveLocked(ns.root, &r)
+	ns.v.orphansLocked(r.left)
 	ns.v.mountMu.Unlock()
 	r.drop()
 }

@@ -100,29 +100,74 @@ func (v *VFS) receiversLocked(m *Mount) []*Mount {
 // there yet. Where the parent is shared, m and its copies form a peer group, as does each mount below. What is mounted
 // there already stays on top.
 func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *released) {
-	type graft struct {
-		m  *Mount
-		on *Mount
-	}
-	var copies []graft
-	if target.Mount.propagation == Shared {
+	var copies []*Mount
+	var on []*Mount
+	if target.Mount.group != 0 {
 		m.eachLocked(v.shareLocked)
-		for _, on := range rs {
-			if on.ns == nil || on.ns.detached || !below(target.Dentry, on.Root) {
-				continue
+		for _, o := range rs {
+			if o.ns != nil && !o.ns.detached && below(target.Dentry, o.Root) {
+				on = append(on, o)
 			}
-			c := v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) {
-				if on.propagation != Shared {
-					to.propagation, to.group, to.master = Slave, 0, from.group
-				}
-			})
-			copies = append(copies, graft{c, on})
+		}
+		kin := v.kinship(target.Mount.group, rs, on)
+		for _, o := range on {
+			copies = append(copies, v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) { kin.adopt(o, from, to) }))
 		}
 	}
 	v.slipLocked(m, target, ns, r)
-	for _, c := range copies {
-		v.slipLocked(c.m, Path{c.on, target.Dentry}, c.on.ns, r)
+	for i, c := range copies {
+		v.slipLocked(c, Path{on[i], target.Dentry}, on[i].ns, r)
 	}
+}
+
+// kinship says which groups the copies of mounts are in, when they are mounted in one group and in those
+// that receive from it: copies are to each other as the mounts that they are mounted on.
+type kinship struct {
+	v      *VFS
+	top    int         // where the originals are mounted
+	master map[int]int // of the groups
+	got    map[int]bool
+	made   map[[2]int]int // group of copies, by group mounted on and group of the original
+}
+
+// kinship is for mounts on a member of the group top, all the receivers rs of which are known; those in on get copies.
+func (v *VFS) kinship(top int, rs, on []*Mount) *kinship {
+	k := &kinship{v, top, map[int]int{}, map[int]bool{0: true, top: true}, map[[2]int]int{}}
+	for _, r := range rs {
+		k.master[r.group] = r.master
+	}
+	for _, o := range on {
+		k.got[o.group] = true
+	}
+	return k
+}
+
+// adopt gives to, a copy of from that is to be mounted on on, or below that, its groups.
+func (k *kinship) adopt(on, from, to *Mount) {
+	if on.group == k.top {
+		return // a peer
+	}
+	master := on.master
+	for !k.got[master] {
+		master = k.master[master]
+	}
+	to.propagation, to.group, to.master = Slave, 0, k.group(master, from.group)
+	if on.group != 0 {
+		to.propagation, to.group = Shared, k.group(on.group, from.group)
+	}
+}
+
+func (k *kinship) group(on, original int) int {
+	if on == k.top {
+		return original
+	}
+	g := k.made[[2]int{on, original}]
+	if g == 0 {
+		k.v.nextGroup++
+		g = k.v.nextGroup
+		k.made[[2]int{on, original}] = g
+	}
+	return g
 }
 
 // slipLocked is attachLocked, but what is mounted on p goes on top of m.
@@ -224,5 +269,33 @@ func (v *VFS) umountLocked(m *Mount, r *released) {
 	}
 	for _, c := range covers {
 		v.attachLocked(c.m, v.topLocked(c.to), c.to.Mount.ns)
+	}
+	v.orphansLocked(r.left)
+}
+
+// orphansLocked finds the slaves of groups that may have lost their last member another master, or none. left
+// are these groups and the masters that they had.
+func (v *VFS) orphansLocked(left map[int]int) {
+	if len(left) == 0 {
+		return
+	}
+	alive := map[int]bool{0: true}
+	var slaves []*Mount
+	v.everyLocked(func(m *Mount) {
+		alive[m.group] = true
+		if m.master != 0 {
+			slaves = append(slaves, m)
+		}
+	})
+	for _, m := range slaves {
+		for range left {
+			if alive[m.master] {
+				break
+			}
+			m.master = left[m.master]
+		}
+		if m.master == 0 && m.propagation == Slave {
+			m.propagation = Private
+		}
 	}
 }
