@@ -100,16 +100,15 @@ func (v *VFS) receiversLocked(m *Mount) []*Mount {
 // there yet. Where the parent is shared, m and its copies form a peer group, as does each mount below. What is mounted
 // there already stays on top.
 func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *released) {
-	var copies []*Mount
-	var on []*Mount
+	var copies, on []*Mount
 	if target.Mount.group != 0 {
-		m.eachLocked(v.shareLocked)
 		for _, o := range rs {
 			if o.ns != nil && !o.ns.detached && below(target.Dentry, o.Root) {
 				on = append(on, o)
 			}
 		}
 		kin := v.kinship(target.Mount.group, rs, on)
+		m.eachLocked(v.shareLocked)
 		for _, o := range on {
 			copies = append(copies, v.cloneTreeLocked(m, m.Root, true, func(from, to *Mount) { kin.adopt(o, from, to) }))
 		}
@@ -124,19 +123,21 @@ func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *
 // that receive from it: copies are to each other as the mounts that they are mounted on.
 type kinship struct {
 	v      *VFS
-	top    int         // where the originals are mounted
-	master map[int]int // of the groups
+	top    int            // where the originals are mounted
+	group  map[*Mount]int // of who gets copies, before the originals were shared: they may be among them
+	master map[int]int    // of the groups
 	got    map[int]bool
 	made   map[[2]int]int // group of copies, by group mounted on and group of the original
 }
 
 // kinship is for mounts on a member of the group top, all the receivers rs of which are known; those in on get copies.
 func (v *VFS) kinship(top int, rs, on []*Mount) *kinship {
-	k := &kinship{v, top, map[int]int{}, map[int]bool{0: true, top: true}, map[[2]int]int{}}
+	k := &kinship{v, top, map[*Mount]int{}, map[int]int{}, map[int]bool{0: true, top: true}, map[[2]int]int{}}
 	for _, r := range rs {
 		k.master[r.group] = r.master
 	}
 	for _, o := range on {
+		k.group[o] = o.group
 		k.got[o.group] = true
 	}
 	return k
@@ -144,20 +145,22 @@ func (v *VFS) kinship(top int, rs, on []*Mount) *kinship {
 
 // adopt gives to, a copy of from that is to be mounted on on, or below that, its groups.
 func (k *kinship) adopt(on, from, to *Mount) {
-	if on.group == k.top {
+	group, master := k.group[on], on.master
+	if group == k.top {
 		return // a peer
 	}
-	master := on.master
+	// This ends: the master of a group is an older one.
 	for !k.got[master] {
 		master = k.master[master]
 	}
-	to.propagation, to.group, to.master = Slave, 0, k.group(master, from.group)
-	if on.group != 0 {
-		to.propagation, to.group = Shared, k.group(on.group, from.group)
+	to.propagation, to.group, to.master = Slave, 0, k.copies(master, from.group)
+	if group != 0 {
+		to.propagation, to.group = Shared, k.copies(group, from.group)
 	}
 }
 
-func (k *kinship) group(on, original int) int {
+// copies returns the group of the copies of what is in the group original that are mounted in the group on.
+func (k *kinship) copies(on, original int) int {
 	if on == k.top {
 		return original
 	}
