@@ -185,11 +185,9 @@ func (v *VFS) slipLocked(m *Mount, p Path, ns *Namespace, r *released) {
 	}
 }
 
-// fellowsLocked returns what is mounted in the place of m wherever m's parent has peers or slaves.
+// fellowsLocked returns what is mounted in the place of m wherever m's parent has peers or slaves. Preconditions: m has a
+// parent.
 func (v *VFS) fellowsLocked(g groups, m *Mount) (fs []*Mount) {
-	if m.parent == nil {
-		return nil
-	}
 	for _, on := range g.receivers(m.parent) {
 		if o := v.mounts[mountKey{on, m.mountpoint}]; o != nil {
 			fs = append(fs, o)
@@ -221,6 +219,11 @@ func (v *VFS) fellowsBusyLocked(m *Mount) bool {
 // slaves. A mount there stays if one that stays is below it; one that covers its root does not count
 // and takes its place.
 func (v *VFS) umountLocked(m *Mount, r *released) {
+	if !m.anyLocked(func(o *Mount) bool { return o.parent.group != 0 }) {
+		v.dissolveLocked(m, r)
+		v.orphansLocked(r.left)
+		return
+	}
 	g := v.groupsLocked()
 	own, gone := map[*Mount]bool{}, map[*Mount]bool{}
 	m.eachLocked(func(o *Mount) { own[o] = true })
