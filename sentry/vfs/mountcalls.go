@@ -220,12 +220,7 @@ func (v *VFS) SetMountAttr(ns *Namespace, p Path, a MountAttr) error {
 		return err
 	}
 	if a.Propagation != 0 {
-		var r released
-		for _, m := range ms {
-			r.leaveLocked(m)
-			v.propagateAsLocked(m, a.Propagation)
-		}
-		v.orphansLocked(r.left)
+		v.propagateAsLocked(ms, a.Propagation)
 	}
 	if a.Set|a.Clear != 0 {
 		p.Mount.ns.touch()

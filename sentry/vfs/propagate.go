@@ -9,8 +9,22 @@ import (
 
 // How mounts and unmounts spread among peers and to slaves (mount_namespaces(7)).
 
-// propagateAsLocked makes m MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE.
-func (v *VFS) propagateAsLocked(m *Mount, kind uint64) {
+// propagateAsLocked makes each of ms MS_SHARED, MS_SLAVE, MS_PRIVATE or MS_UNBINDABLE.
+func (v *VFS) propagateAsLocked(ms []*Mount, kind uint64) {
+	size := map[int]int{} // of the groups
+	if kind == linux.MS_SLAVE {
+		v.everyLocked(func(m *Mount) { size[m.group]++ })
+	}
+	var r released
+	for _, m := range ms {
+		r.leaveLocked(m)
+		v.setKindLocked(m, kind, size)
+	}
+	v.orphansLocked(r.left)
+}
+
+// setKindLocked is propagateAsLocked for one mount. size counts the members of the groups if m is to be a slave.
+func (v *VFS) setKindLocked(m *Mount, kind uint64, size map[int]int) {
 	switch kind {
 	case linux.MS_SHARED:
 		v.shareLocked(m)
@@ -18,12 +32,9 @@ func (v *VFS) propagateAsLocked(m *Mount, kind uint64) {
 		if m.propagation == Unbindable {
 			return
 		}
-		// Alone in its group there is nobody to receive from.
-		if m.propagation == Shared {
-			m.master = 0
-			if v.hasPeerLocked(m) {
-				m.master = m.group
-			}
+		// Alone in its group there is nobody to receive from, but for whom it receives from already.
+		if size[m.group]--; m.group != 0 && size[m.group] > 0 {
+			m.master = m.group
 		}
 		m.group = 0
 		if m.propagation = Slave; m.master == 0 {
@@ -42,11 +53,6 @@ func (v *VFS) shareLocked(m *Mount) {
 		v.nextGroup++
 		m.propagation, m.group = Shared, v.nextGroup
 	}
-}
-
-func (v *VFS) hasPeerLocked(m *Mount) (found bool) {
-	v.everyLocked(func(o *Mount) { found = found || o != m && o.group == m.group })
-	return found
 }
 
 // groups knows which mounts are in a peer group, and which receive from it.

@@ -405,6 +405,18 @@ CASE(copies_among_slaves_that_are_peers_do_not_send_back) {
 	CHECK(mounted("/one/in/deep") && mounted("/s/in/deep"));
 }
 
+CASE(a_shared_slave_made_a_slave_keeps_its_master) {
+	own();
+	tmpfs("a");
+	dir("b");
+	CHECK(propagation("a", 0, MS_SHARED) == 0);
+	CHECK(mount("a", "b", 0, MS_BIND, 0) == 0);
+	CHECK(propagation("b", 0, MS_SLAVE) == 0 && propagation("b", 0, MS_SHARED) == 0);
+	CHECK(says("/b", " master:") && says("/b", " shared:"));
+	CHECK(propagation("b", 0, MS_SLAVE) == 0);
+	CHECK(says("/b", " master:") && !says("/b", " shared:"));
+}
+
 CASE(slaves_lose_their_master_with_its_last_peer) {
 	own();
 	tmpfs("a");
