@@ -49,7 +49,9 @@ const (
 	msghdrDef    = "struct user_msghdr { void *msg_name; int msg_namelen; struct iovec *msg_iov; unsigned long msg_iovlen; void *msg_control; unsigned long msg_controllen; unsigned msg_flags; };" +
 		"struct mmsghdr { struct user_msghdr msg_hdr; unsigned msg_len; };" +
 		"struct cmsghdr { unsigned long cmsg_len; int cmsg_level, cmsg_type; };"
-	sigargDef = "struct sigset_arg { unsigned long addr, size; };"
+	mntIDReqDef  = "struct mnt_id_req { __u32 size, spare; __u64 mnt_id, param, mnt_ns_id; };"
+	statmountDef = "struct statmount { __u32 size, mnt_opts; __u64 mask; __u32 sb_dev_major, sb_dev_minor; __u64 sb_magic; __u32 sb_flags, fs_type; __u64 mnt_id, mnt_parent_id; __u32 mnt_id_old, mnt_parent_id_old; __u64 mnt_attr, mnt_propagation, mnt_peer_group, mnt_master, propagate_from; __u32 mnt_root, mnt_point; __u64 mnt_ns_id, spare2[49]; };"
+	sigargDef    = "struct sigset_arg { unsigned long addr, size; };"
 )
 
 var structTests = []structTest{
@@ -66,6 +68,8 @@ var structTests = []structTest{
 	{&FileCloneRange{}, "linux/fs.h", "struct file_clone_range", "", "SrcFD=src_fd SrcOffset=src_offset SrcLength=src_length DestOffset=dest_offset"},
 	{&FSXattr{}, "linux/fs.h", "struct fsxattr", "fsx_", ""},
 	{&MountAttr{}, "linux/mount.h", "struct mount_attr", "", "Set=attr_set Clr=attr_clr UsernsFD=userns_fd"},
+	{&MntIDReq{}, mntIDReqDef, "struct mnt_id_req", "", "MntID=mnt_id MntNSID=mnt_ns_id"},
+	{&Statmount{}, statmountDef, "struct statmount", "", "MntOpts=mnt_opts SBDevMajor=sb_dev_major SBDevMinor=sb_dev_minor SBMagic=sb_magic SBFlags=sb_flags FSType=fs_type MntID=mnt_id MntParentID=mnt_parent_id MntIDOld=mnt_id_old MntParentIDOld=mnt_parent_id_old MntAttr=mnt_attr MntPropagation=mnt_propagation MntPeerGroup=mnt_peer_group MntMaster=mnt_master PropagateFrom=propagate_from MntRoot=mnt_root MntPoint=mnt_point MntNSID=mnt_ns_id"},
 
 	{&SigAction{}, sigactionDef, "struct ksigaction", "", ""},
 	{&SignalStack{}, "asm/signal.h", "stack_t", "ss_", "Addr=ss_sp"},

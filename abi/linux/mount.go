@@ -101,3 +101,60 @@ type MountAttr struct {
 	Propagation uint64
 	UsernsFD    uint64
 }
+
+// Sizes of struct mnt_id_req, and what its MntID may name.
+const (
+	MNT_ID_REQ_SIZE_VER0 = 24
+	MNT_ID_REQ_SIZE_VER1 = 32
+
+	LSMT_ROOT         = 0xffffffffffffffff
+	LISTMOUNT_REVERSE = 1
+)
+
+// Fields that statmount(2) is asked for.
+const (
+	STATMOUNT_SB_BASIC       = 0x1
+	STATMOUNT_MNT_BASIC      = 0x2
+	STATMOUNT_PROPAGATE_FROM = 0x4
+	STATMOUNT_MNT_ROOT       = 0x8
+	STATMOUNT_MNT_POINT      = 0x10
+	STATMOUNT_FS_TYPE        = 0x20
+	STATMOUNT_MNT_NS_ID      = 0x40
+	STATMOUNT_MNT_OPTS       = 0x80
+)
+
+// MntIDReq is struct mnt_id_req of statmount(2) and listmount(2). Param is the mask of the one and the last
+// number seen of the other.
+type MntIDReq struct {
+	Size    uint32
+	Spare   uint32
+	MntID   uint64
+	Param   uint64
+	MntNSID uint64
+}
+
+// Statmount is struct statmount without the strings that follow it. The fields of strings are offsets
+// from its end.
+type Statmount struct {
+	Size           uint32
+	MntOpts        uint32
+	Mask           uint64
+	SBDevMajor     uint32
+	SBDevMinor     uint32
+	SBMagic        uint64
+	SBFlags        uint32
+	FSType         uint32
+	MntID          uint64
+	MntParentID    uint64
+	MntIDOld       uint32
+	MntParentIDOld uint32
+	MntAttr        uint64
+	MntPropagation uint64
+	MntPeerGroup   uint64
+	MntMaster      uint64
+	PropagateFrom  uint64
+	MntRoot        uint32
+	MntPoint       uint32
+	MntNSID        uint64
+	Spare2         [49]uint64
+}

@@ -24,3 +24,85 @@ func (x *MountAttr) UnmarshalBytes(src []byte) {
 	x.Propagation = uint64(binary.LittleEndian.Uint64(src[16:]))
 	x.UsernsFD = uint64(binary.LittleEndian.Uint64(src[24:]))
 }
+
+// SizeBytes returns the size of x as Linux lays it out.
+func (x *MntIDReq) SizeBytes() int { return 32 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *MntIDReq) MarshalBytes(dst []byte) {
+	_ = dst[31]
+	binary.LittleEndian.PutUint32(dst[0:], uint32(x.Size))
+	binary.LittleEndian.PutUint32(dst[4:], uint32(x.Spare))
+	binary.LittleEndian.PutUint64(dst[8:], uint64(x.MntID))
+	binary.LittleEndian.PutUint64(dst[16:], uint64(x.Param))
+	binary.LittleEndian.PutUint64(dst[24:], uint64(x.MntNSID))
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *MntIDReq) UnmarshalBytes(src []byte) {
+	_ = src[31]
+	x.Size = uint32(binary.LittleEndian.Uint32(src[0:]))
+	x.Spare = uint32(binary.LittleEndian.Uint32(src[4:]))
+	x.MntID = uint64(binary.LittleEndian.Uint64(src[8:]))
+	x.Param = uint64(binary.LittleEndian.Uint64(src[16:]))
+	x.MntNSID = uint64(binary.LittleEndian.Uint64(src[24:]))
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
+func (x *Statmount) SizeBytes() int { return 512 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *Statmount) MarshalBytes(dst []byte) {
+	_ = dst[511]
+	binary.LittleEndian.PutUint32(dst[0:], uint32(x.Size))
+	binary.LittleEndian.PutUint32(dst[4:], uint32(x.MntOpts))
+	binary.LittleEndian.PutUint64(dst[8:], uint64(x.Mask))
+	binary.LittleEndian.PutUint32(dst[16:], uint32(x.SBDevMajor))
+	binary.LittleEndian.PutUint32(dst[20:], uint32(x.SBDevMinor))
+	binary.LittleEndian.PutUint64(dst[24:], uint64(x.SBMagic))
+	binary.LittleEndian.PutUint32(dst[32:], uint32(x.SBFlags))
+	binary.LittleEndian.PutUint32(dst[36:], uint32(x.FSType))
+	binary.LittleEndian.PutUint64(dst[40:], uint64(x.MntID))
+	binary.LittleEndian.PutUint64(dst[48:], uint64(x.MntParentID))
+	binary.LittleEndian.PutUint32(dst[56:], uint32(x.MntIDOld))
+	binary.LittleEndian.PutUint32(dst[60:], uint32(x.MntParentIDOld))
+	binary.LittleEndian.PutUint64(dst[64:], uint64(x.MntAttr))
+	binary.LittleEndian.PutUint64(dst[72:], uint64(x.MntPropagation))
+	binary.LittleEndian.PutUint64(dst[80:], uint64(x.MntPeerGroup))
+	binary.LittleEndian.PutUint64(dst[88:], uint64(x.MntMaster))
+	binary.LittleEndian.PutUint64(dst[96:], uint64(x.PropagateFrom))
+	binary.LittleEndian.PutUint32(dst[104:], uint32(x.MntRoot))
+	binary.LittleEndian.PutUint32(dst[108:], uint32(x.MntPoint))
+	binary.LittleEndian.PutUint64(dst[112:], uint64(x.MntNSID))
+	for i := range x.Spare2 {
+		binary.LittleEndian.PutUint64(dst[120+8*i:], uint64(x.Spare2[i]))
+	}
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *Statmount) UnmarshalBytes(src []byte) {
+	_ = src[511]
+	x.Size = uint32(binary.LittleEndian.Uint32(src[0:]))
+	x.MntOpts = uint32(binary.LittleEndian.Uint32(src[4:]))
+	x.Mask = uint64(binary.LittleEndian.Uint64(src[8:]))
+	x.SBDevMajor = uint32(binary.LittleEndian.Uint32(src[16:]))
+	x.SBDevMinor = uint32(binary.LittleEndian.Uint32(src[20:]))
+	x.SBMagic = uint64(binary.LittleEndian.Uint64(src[24:]))
+	x.SBFlags = uint32(binary.LittleEndian.Uint32(src[32:]))
+	x.FSType = uint32(binary.LittleEndian.Uint32(src[36:]))
+	x.MntID = uint64(binary.LittleEndian.Uint64(src[40:]))
+	x.MntParentID = uint64(binary.LittleEndian.Uint64(src[48:]))
+	x.MntIDOld = uint32(binary.LittleEndian.Uint32(src[56:]))
+	x.MntParentIDOld = uint32(binary.LittleEndian.Uint32(src[60:]))
+	x.MntAttr = uint64(binary.LittleEndian.Uint64(src[64:]))
+	x.MntPropagation = uint64(binary.LittleEndian.Uint64(src[72:]))
+	x.MntPeerGroup = uint64(binary.LittleEndian.Uint64(src[80:]))
+	x.MntMaster = uint64(binary.LittleEndian.Uint64(src[88:]))
+	x.PropagateFrom = uint64(binary.LittleEndian.Uint64(src[96:]))
+	x.MntRoot = uint32(binary.LittleEndian.Uint32(src[104:]))
+	x.MntPoint = uint32(binary.LittleEndian.Uint32(src[108:]))
+	x.MntNSID = uint64(binary.LittleEndian.Uint64(src[112:]))
+	for i := range x.Spare2 {
+		x.Spare2[i] = uint64(binary.LittleEndian.Uint64(src[120+8*i:]))
+	}
+}

@@ -308,7 +308,7 @@ func (s *builder) protect(p string) error {
 		return err
 	}
 	defer at.DecRef()
-	return s.v.SetMountFlags(s.ns, at, linux.MS_RDONLY, 0, true)
+	return s.v.SetMountAttr(s.ns, at, vfs.MountAttr{Set: linux.MS_RDONLY, Recursive: true})
 }
 
 // sysctls writes the settings, and then makes the root read-only if it is to be.
@@ -332,7 +332,7 @@ func (s *builder) sysctls() error {
 	if s.b.cfg.Mounts[0].Flags&linux.MS_RDONLY != 0 {
 		root := s.ns.Root()
 		defer root.DecRef()
-		return s.v.SetMountFlags(s.ns, root, linux.MS_RDONLY, 0, false)
+		return s.v.SetMountAttr(s.ns, root, vfs.MountAttr{Set: linux.MS_RDONLY})
 	}
 	return nil
 }

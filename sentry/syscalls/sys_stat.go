@@ -153,6 +153,7 @@ func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	if mask&linux.STATX_MNT_ID_UNIQUE != 0 {
 		x.Mask = x.Mask&^linux.STATX_MNT_ID | linux.STATX_MNT_ID_UNIQUE
+		x.MntID = vfs.UniqueMountID(s.MountID)
 	}
 	b := make([]byte, x.SizeBytes())
 	x.MarshalBytes(b)

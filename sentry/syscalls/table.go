@@ -50,6 +50,8 @@ var families = [][]line{
 	lockCalls,
 	inotifyCalls,
 	mountCalls,
+	mountFDCalls,
+	statmountCalls,
 	copyCalls,
 	handleCalls,
 	signalCalls,

@@ -7,6 +7,7 @@
 //	File + FileOps             an open file description, and what it can do
 //	Superblock                 one instance of a file system
 //	Namespace                  a tree of mounts
+//	MountContext               a file system that is being set up
 //
 // File systems implement InodeOps and FileOps and embed BaseInode and BaseFile
 // for what they do not support. They know no tasks: what they may know of who
@@ -15,6 +16,7 @@
 //
 // Lock order:
 //
+//	MountContext.mu
 //	Superblock.renameMu
 //	  Inode.rw (a directory before what is in it)
 //	    locks of a file system

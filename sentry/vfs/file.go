@@ -142,7 +142,7 @@ func (f *File) release() {
 	}
 	f.Ops.Release(f)
 	if f.counted {
-		n.putWrite()
+		putWrite(f.Path)
 	}
 	f.Path.DecRef()
 }

@@ -21,7 +21,7 @@ const (
 // Mount is one place where a file system, or a part of it, is mounted.
 type Mount struct {
 	// Immutable.
-	ID     uint64 // in mountinfo and statx
+	ID     uint64 // in mountinfo and statx; UniqueMountID for statmount
 	SB     *Superblock
 	Root   *Dentry // what the mount shows; holds a reference
 	Source string  // the first field of /proc/mounts
@@ -30,6 +30,7 @@ type Mount struct {
 	refs     atomic.Int64
 	flags    atomic.Uint32 // mountFlags
 	expiring atomic.Bool   // umount2(MNT_EXPIRE) came by and nobody used the mount since
+	writers  atomic.Int64  // regular files open for writing
 
 	// Guarded by VFS.mountMu.
 	ns          *Namespace // nil when unmounted
@@ -44,6 +45,13 @@ type Mount struct {
 // mountFlags are the MS_* flags that a mount has for itself.
 const mountFlags = linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC | linux.MS_NOATIME |
 	linux.MS_NODIRATIME | linux.MS_RELATIME | linux.MS_NOSYMFOLLOW
+
+// UniqueMountID is the number by which statmount(2) and listmount(2) know the mount with an ID. Linux's begin
+// above all old ones, so that nobody takes one for the other.
+func UniqueMountID(id uint64) uint64 { return FirstUniqueMountID + id }
+
+// FirstUniqueMountID is below all unique numbers.
+const FirstUniqueMountID = 1 << 31
 
 // Flags returns the per-mount MS_* flags.
 func (m *Mount) Flags() uint32 { return m.flags.Load() }
@@ -135,6 +143,35 @@ func (v *VFS) unhookLocked(m *Mount) Path {
 // maxMounts bounds the mounts of all namespaces together: binds can double what there is (/proc/sys/fs/mount-max).
 const maxMounts = 100000
 
+// everyLocked calls fn for every mount that is in a tree.
+func (v *VFS) everyLocked(fn func(*Mount)) {
+	for ns := range v.trees {
+		fn(ns.root)
+	}
+	for _, m := range v.mounts {
+		fn(m)
+	}
+}
+
+// changeFlagsLocked gives mounts other flags, all of them or, with an error, none: EBUSY if one that becomes
+// read-only has files open for writing.
+func changeFlagsLocked(ms []*Mount, change func(uint32) uint32) error {
+	old := make([]uint32, len(ms))
+	for i, m := range ms {
+		old[i] = m.Flags()
+		now := change(old[i])
+		// First the flag, then the count: who opens does it the other way round.
+		m.flags.Store(now)
+		if now&^old[i]&linux.MS_RDONLY != 0 && m.writers.Load() > 0 {
+			for j := range i + 1 {
+				ms[j].flags.Store(old[j])
+			}
+			return errno.EBUSY
+		}
+	}
+	return nil
+}
+
 // roomLocked returns ENOSPC if there may not be so many copies of m, with all below it, more.
 func (v *VFS) roomLocked(m *Mount, copies int) error {
 	n := 0
@@ -157,6 +194,18 @@ func (m *Mount) eachLocked(fn func(*Mount)) {
 type released struct {
 	mounts []*Mount
 	paths  []Path
+	// left are the peer groups that mounts were in, with their masters, for orphansLocked.
+	left map[int]int
+}
+
+// leaveLocked notes that m is to leave its group.
+func (r *released) leaveLocked(m *Mount) {
+	if m.group != 0 {
+		if r.left == nil {
+			r.left = make(map[int]int)
+		}
+		r.left[m.group] = m.master
+	}
 }
 
 func (r *released) drop() {
@@ -177,6 +226,7 @@ func (v *VFS) dissolveLocked(m *Mount, r *released) {
 		r.paths = append(r.paths, v.unhookLocked(m))
 	}
 	m.ns = nil
+	r.leaveLocked(m)
 	m.group, m.master, m.propagation = 0, 0, Private
 	r.mounts = append(r.mounts, m)
 }

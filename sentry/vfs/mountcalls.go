@@ -30,7 +30,7 @@ func (v *VFS) Mount(c Caller, ns *Namespace, source string, target Path, fstype 
 	case flags&propagationFlags != 0:
 		return v.setPropagation(ns, target, flags)
 	case flags&linux.MS_MOVE != 0:
-		return v.withSource(c, source, func(from Path) error { return v.move(ns, from, target) })
+		return v.withSource(c, source, func(from Path) error { return v.MoveMount(c, ns, from, target, false) })
 	}
 	if fstype == "" {
 		return errno.EINVAL
@@ -75,15 +75,15 @@ func (v *VFS) place(m *Mount, target Path, ns *Namespace, fresh bool) error {
 	if err == nil && fresh && target.Dentry == target.Mount.Root && target.Mount.SB == m.SB {
 		err = errno.EBUSY
 	}
+	rs := v.receiversLocked(target.Mount)
 	if err == nil {
-		err = v.roomLocked(m, len(v.receiversLocked(target.Mount)))
+		err = v.roomLocked(m, len(rs))
 	}
 	if err != nil {
 		v.dissolveLocked(m, &r)
 		return err
 	}
-	v.attachLocked(m, target, ns)
-	v.propagateLocked(m, target)
+	v.graftLocked(m, target, ns, rs, &r)
 	return nil
 }
 
@@ -111,47 +111,32 @@ func (v *VFS) mayPlaceLocked(m *Mount, target Path, ns *Namespace) error {
 }
 
 func (v *VFS) bind(ns *Namespace, from, target Path, rec bool) error {
-	v.mountMu.Lock()
-	switch {
-	case from.Mount.propagation == Unbindable, from.Mount.ns != ns && from.Mount.ns != nil, from.Mount.ns == nil && from.Mount != v.anonMount:
-		v.mountMu.Unlock()
-		return errno.EINVAL
+	m, err := v.copyMount(ns, from, rec)
+	if err != nil {
+		return err
 	}
-	if rec {
-		if err := v.roomLocked(from.Mount, 1); err != nil {
-			v.mountMu.Unlock()
-			return err
-		}
-	}
-	var m *Mount
-	if rec {
-		m = v.cloneTreeLocked(from.Mount, from.Dentry, true, nil)
-	} else {
-		m = v.cloneLocked(from.Mount, from.Dentry)
-	}
-	v.mountMu.Unlock()
 	return v.place(m, target, ns, false)
 }
 
-func (v *VFS) move(ns *Namespace, from, target Path) error {
-	var r released
-	defer r.drop()
+// copyMount returns a copy of the mount at from, showing what is there, and of what is mounted below if rec.
+// It is in no tree.
+func (v *VFS) copyMount(ns *Namespace, from Path, rec bool) (*Mount, error) {
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
 	m := from.Mount
-	target = v.topLocked(target)
-	switch {
-	case m.ns != ns || from.Dentry != m.Root || m.parent == nil || m.parent.propagation == Shared:
-		return errno.EINVAL
-	case v.reachableLocked(target, Path{m, m.Root}):
-		return errno.ELOOP
+	if m.propagation == Unbindable || m.ns != ns && (m.ns != nil || m != v.anonMount) {
+		return nil, errno.EINVAL
 	}
-	if err := v.mayPlaceLocked(m, target, ns); err != nil {
-		return err
+	if rec {
+		if err := v.roomLocked(m, 1); err != nil {
+			return nil, err
+		}
+		return v.cloneTreeLocked(m, from.Dentry, true, nil), nil
 	}
-	r.paths = append(r.paths, v.unhookLocked(m))
-	v.attachLocked(m, target, ns)
-	return nil
+	if v.liveMounts.Load() >= maxMounts {
+		return nil, errno.ENOSPC
+	}
+	return v.cloneLocked(m, from.Dentry), nil
 }
 
 // remount changes the flags of a mount and, unless bindOnly, those and the options of its file system.
@@ -161,38 +146,84 @@ func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string
 		return errno.EINVAL
 	}
 	if !bindOnly {
-		if data != "" {
-			r, ok := m.SB.Ops.(Remounter)
-			if !ok {
-				return errno.EINVAL
-			}
-			if err := r.Remount(c, m.SB, data); err != nil {
-				return err
-			}
+		if err := v.reconfigure(c, m.SB, data, flags&linux.MS_RDONLY != 0); err != nil {
+			return err
 		}
-		m.SB.SetReadOnly(flags&linux.MS_RDONLY != 0)
 	}
-	f := perMountFlags(flags)
-	const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
-	if flags&(atime|linux.MS_STRICTATIME) == 0 {
-		f = f&^atime | m.Flags()&atime
+	v.mountMu.Lock()
+	defer v.mountMu.Unlock()
+	err := changeFlagsLocked([]*Mount{m}, func(old uint32) uint32 {
+		f := perMountFlags(flags)
+		const atime = linux.MS_NOATIME | linux.MS_NODIRATIME | linux.MS_RELATIME
+		if flags&(atime|linux.MS_STRICTATIME) == 0 {
+			f = f&^atime | old&atime
+		}
+		return f
+	})
+	if err == nil {
+		m.ns.touch()
 	}
-	m.flags.Store(f)
+	return err
+}
+
+// reconfigure changes the options of a file system, if data holds any, and whether it is read-only: EBUSY
+// if files are open for writing.
+func (v *VFS) reconfigure(c Caller, sb *Superblock, data string, ro bool) error {
+	was := sb.ReadOnly()
+	if ro && !was {
+		if sb.SetReadOnly(true); sb.writers.Load() > 0 {
+			sb.SetReadOnly(false)
+			return errno.EBUSY
+		}
+	}
+	if data != "" {
+		r, ok := sb.Ops.(Remounter)
+		if !ok {
+			sb.SetReadOnly(was)
+			return errno.EINVAL
+		}
+		if err := r.Remount(c, sb, data); err != nil {
+			sb.SetReadOnly(was)
+			return err
+		}
+	}
+	sb.SetReadOnly(ro)
 	return nil
 }
 
-// SetMountFlags sets and clears flags of the mount at p, as mount_setattr(2) does, below it too if rec.
-func (v *VFS) SetMountFlags(ns *Namespace, p Path, set, clear uint32, rec bool) error {
+// mayChangeLocked reports whether m can be changed from ns: it is mounted there, or the root of a detached tree.
+func mayChangeLocked(m *Mount, ns *Namespace) bool {
+	return m.ns == ns || m.ns != nil && m.ns.detached && m.parent == nil
+}
+
+// MountAttr is a change of mounts (mount_setattr(2)).
+type MountAttr struct {
+	Set, Clear  uint32 // MS_*; what is in both is set
+	Propagation uint64 // MS_SHARED, MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, or 0 to leave it
+	Recursive   bool   // the mounts below too
+}
+
+// SetMountAttr changes the mount at p, and those below if a says so: all or none of them.
+func (v *VFS) SetMountAttr(ns *Namespace, p Path, a MountAttr) error {
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
-	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
+	if p.Dentry != p.Mount.Root || !mayChangeLocked(p.Mount, ns) {
 		return errno.EINVAL
 	}
-	change := func(m *Mount) { m.flags.Store(m.Flags()&^clear | set&mountFlags) }
-	if rec {
-		p.Mount.eachLocked(change)
-	} else {
-		change(p.Mount)
+	ms := []*Mount{p.Mount}
+	if a.Recursive {
+		ms = ms[:0]
+		p.Mount.eachLocked(func(m *Mount) { ms = append(ms, m) })
+	}
+	err := changeFlagsLocked(ms, func(old uint32) uint32 { return old&^a.Clear | a.Set&mountFlags })
+	if err != nil {
+		return err
+	}
+	if a.Propagation != 0 {
+		v.propagateAsLocked(ms, a.Propagation)
+	}
+	if a.Set|a.Clear != 0 {
+		p.Mount.ns.touch()
 	}
 	return nil
 }
@@ -203,107 +234,7 @@ func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
 	if kind&(kind-1) != 0 || flags&^(propagationFlags|linux.MS_REC|linux.MS_SILENT) != 0 {
 		return errno.EINVAL
 	}
-	v.mountMu.Lock()
-	defer v.mountMu.Unlock()
-	if p.Mount.ns != ns || p.Dentry != p.Mount.Root {
-		return errno.EINVAL
-	}
-	change := func(m *Mount) {
-		switch kind {
-		case linux.MS_SHARED:
-			if m.propagation != Shared {
-				v.nextGroup++
-				m.group = v.nextGroup
-			}
-			m.propagation = Shared
-		case linux.MS_SLAVE:
-			// Alone in its group there is nobody to receive from.
-			if m.propagation == Shared {
-				m.master = 0
-				if v.hasPeerLocked(m) {
-					m.master = m.group
-				}
-			}
-			m.group = 0
-			if m.propagation = Slave; m.master == 0 {
-				m.propagation = Private
-			}
-		case linux.MS_PRIVATE:
-			m.propagation, m.group, m.master = Private, 0, 0
-		case linux.MS_UNBINDABLE:
-			m.propagation, m.group, m.master = Unbindable, 0, 0
-		}
-	}
-	if flags&linux.MS_REC != 0 {
-		p.Mount.eachLocked(change)
-	} else {
-		change(p.Mount)
-	}
-	return nil
-}
-
-func (v *VFS) hasPeerLocked(m *Mount) bool {
-	for _, o := range v.mounts {
-		if o != m && o.group == m.group {
-			return true
-		}
-	}
-	return false
-}
-
-// receiversLocked returns the mounts that see what happens in m: its peers and their slaves.
-func (v *VFS) receiversLocked(m *Mount) (rs []*Mount) {
-	if m.group == 0 {
-		return nil
-	}
-	seen := map[*Mount]bool{m: true}
-	groups := []int{m.group}
-	roots := map[*Namespace]bool{}
-	consider := func(o *Mount, g int) {
-		if !seen[o] && (o.group == g || o.master == g) {
-			seen[o] = true
-			rs = append(rs, o)
-			if o.group != 0 && o.group != g {
-				groups = append(groups, o.group)
-			}
-		}
-	}
-	for len(groups) > 0 {
-		g := groups[0]
-		groups = groups[1:]
-		for _, o := range v.mounts {
-			consider(o, g)
-			if o.ns != nil && !roots[o.ns] {
-				roots[o.ns] = true
-			}
-		}
-		for ns := range roots {
-			consider(ns.root, g)
-		}
-	}
-	return rs
-}
-
-// propagateLocked repeats the mount of m on target wherever target's mount has peers or slaves. Where the
-// parent is shared, m and its copies form a peer group.
-func (v *VFS) propagateLocked(m *Mount, target Path) {
-	if target.Mount.propagation != Shared {
-		return
-	}
-	if m.propagation != Shared {
-		v.nextGroup++
-		m.propagation, m.group = Shared, v.nextGroup
-	}
-	for _, r := range v.receiversLocked(target.Mount) {
-		if r == m || r.ns == nil || !below(target.Dentry, r.Root) || v.mounts[mountKey{r, target.Dentry}] != nil {
-			continue
-		}
-		c := v.cloneTreeLocked(m, m.Root, true, nil)
-		if r.propagation != Shared {
-			c.propagation, c.group, c.master = Slave, 0, m.group
-		}
-		v.attachLocked(c, Path{r, target.Dentry}, r.ns)
-	}
+	return v.SetMountAttr(ns, p, MountAttr{Propagation: kind, Recursive: flags&linux.MS_REC != 0})
 }
 
 // Umount is umount2(2) on p, in ns, with flags MNT_*. The caller's reference to p is taken into account, and
@@ -329,23 +260,14 @@ func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
 	}
 	if flags&linux.MNT_DETACH == 0 {
 		// One reference is the tree's, one the caller's.
-		if m.refs.Load() > 2 {
+		if m.refs.Load() > 2 || v.fellowsBusyLocked(m) {
 			return errno.EBUSY
 		}
 		if flags&linux.MNT_EXPIRE != 0 && !m.expiring.Swap(true) {
 			return errno.EAGAIN
 		}
 	}
-	at := Path{m.parent, m.mountpoint}
-	if at.Mount.propagation == Shared {
-		for _, rc := range v.receiversLocked(at.Mount) {
-			o := v.mounts[mountKey{rc, at.Dentry}]
-			if o != nil && (flags&linux.MNT_DETACH != 0 || o.refs.Load() == 1 && len(o.children) == 0) {
-				v.dissolveLocked(o, &r)
-			}
-		}
-	}
-	v.dissolveLocked(m, &r)
+	v.umountLocked(m, &r)
 	return nil
 }
 

@@ -8,9 +8,14 @@ import (
 	"ringfence/sentry/base/wait"
 )
 
-// Namespace is a tree of mounts (mount_namespaces(7)).
+// Namespace is a tree of mounts (mount_namespaces(7)), or a detached tree, which stands in none.
 type Namespace struct {
-	v    *VFS
+	v *VFS
+	// ID is the number in statmount(2). Immutable.
+	ID uint64
+	// detached: only a file holds the tree (detached.go). Immutable.
+	detached bool
+
 	refs atomic.Int64
 	root *Mount // guarded by VFS.mountMu; holds the tree's reference
 
@@ -47,9 +52,10 @@ func (v *VFS) NewNamespaceOn(sb *Superblock, root *Inode, source string, flags u
 }
 
 func (v *VFS) newNamespace(root *Mount) *Namespace {
-	ns := &Namespace{v: v, root: root}
+	ns := &Namespace{v: v, ID: v.nextTreeID.Add(1), root: root}
 	ns.refs.Store(1)
 	v.mountMu.Lock()
+	v.trees[ns] = struct{}{}
 	root.eachLocked(func(m *Mount) { m.ns = ns })
 	v.mountMu.Unlock()
 	return ns
@@ -57,6 +63,11 @@ func (v *VFS) newNamespace(root *Mount) *Namespace {
 
 // adopt makes a mount of a superblock that a file system made.
 func (v *VFS) adopt(sb *Superblock, root *Inode, source string, flags uint64) *Mount {
+	return v.newMount(sb, v.adoptSuper(sb, root, flags), source, perMountFlags(flags))
+}
+
+// adoptSuper completes a superblock that a file system made, and returns the dentry of its root.
+func (v *VFS) adoptSuper(sb *Superblock, root *Inode, flags uint64) *Dentry {
 	if sb.Dev == 0 {
 		sb.Dev = v.NewDev()
 	}
@@ -68,7 +79,7 @@ func (v *VFS) adopt(sb *Superblock, root *Inode, source string, flags uint64) *M
 		sb.limit = v.DentryLimit
 	}
 	sb.treeMu.Unlock()
-	return v.newMount(sb, NewRootDentry(sb, root, "/"), source, perMountFlags(flags))
+	return NewRootDentry(sb, root, "/")
 }
 
 func (v *VFS) mountType(c Caller, fstype, source string, flags uint64, data string) (*Mount, error) {
@@ -108,7 +119,9 @@ func (ns *Namespace) DecRef() {
 	}
 	var r released
 	ns.v.mountMu.Lock()
+	delete(ns.v.trees, ns)
 	ns.v.dissolveLocked(ns.root, &r)
+	ns.v.orphansLocked(r.left)
 	ns.v.mountMu.Unlock()
 	r.drop()
 }

@@ -323,14 +323,14 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	}
 	counted := n.Type() == linux.S_IFREG && (write || trunc)
 	if counted {
-		if err := n.getWrite(); err != nil {
+		if err := getWrite(p); err != nil {
 			return nil, err
 		}
 	}
 	ops, special, err := v.openOps(c, n, flags)
 	if err != nil {
 		if counted {
-			n.putWrite()
+			putWrite(p)
 		}
 		return nil, err
 	}
@@ -341,7 +341,7 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	}
 	if counted && !write {
 		// O_RDONLY|O_TRUNC writes once, right now.
-		n.putWrite()
+		putWrite(p)
 		counted = false
 	}
 	// O_TMPFILE stays: F_GETFL shows it.
@@ -349,6 +349,29 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	f := NewFile(ops, p, flags&ValidOpenFlags&^gone|linux.O_LARGEFILE, fmode, c.Creds())
 	f.counted = counted
 	return f, nil
+}
+
+// getWrite counts a writer of p, a regular file, in its inode, its mount and its file system: EROFS if that was made
+// read-only meanwhile.
+func getWrite(p Path) error {
+	p.Mount.writers.Add(1)
+	p.Mount.SB.writers.Add(1)
+	err := p.Inode().getWrite()
+	if err == nil && p.Mount.ReadOnly() {
+		p.Inode().putWrite()
+		err = errno.EROFS
+	}
+	if err != nil {
+		p.Mount.writers.Add(-1)
+		p.Mount.SB.writers.Add(-1)
+	}
+	return err
+}
+
+func putWrite(p Path) {
+	p.Inode().putWrite()
+	p.Mount.SB.writers.Add(-1)
+	p.Mount.writers.Add(-1)
 }
 
 // Seeker is a FileOps of a device that has a position after all (/dev/mem, not a tty).

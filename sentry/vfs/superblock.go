@@ -28,6 +28,7 @@ type Superblock struct {
 
 	nextIno  atomic.Uint64
 	active   atomic.Int64 // mounts
+	writers  atomic.Int64 // regular files open for writing
 	readOnly atomic.Bool  // MS_RDONLY of the whole file system
 	renameMu sync.Mutex   // held by a rename from one directory to another
 

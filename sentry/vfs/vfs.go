@@ -18,6 +18,14 @@ type FSType interface {
 	Mount(c Caller, source string, flags uint64, data string) (*Superblock, *Inode, error)
 }
 
+// OptionChecker is an FSType that has options, for fsconfig(2), which wants to know at once. A type that is
+// none has no options.
+type OptionChecker interface {
+	// CheckOption says whether there is such an option, and whether Mount takes it with the value, or
+	// without one.
+	CheckOption(key, value string, hasValue bool) (known, good bool)
+}
+
 // VFS is the root of everything here. One per kernel.
 type VFS struct {
 	// Special opens devices and FIFOs. Set before the first open.
@@ -37,6 +45,7 @@ type VFS struct {
 
 	nextDev     atomic.Uint32
 	nextMountID atomic.Uint64
+	nextTreeID  atomic.Uint64
 	liveMounts  atomic.Int64
 	nextCookie  atomic.Uint32 // of renames, for inotify
 
@@ -46,6 +55,7 @@ type VFS struct {
 	// mountMu guards the mount trees of all namespaces.
 	mountMu   sync.RWMutex
 	mounts    map[mountKey]*Mount
+	trees     map[*Namespace]struct{} // every namespace, and every detached tree
 	nextGroup int
 
 	locks lockTable
@@ -72,7 +82,7 @@ type mountKey struct {
 
 // New returns a VFS without file system types and mounts.
 func New() *VFS {
-	v := &VFS{types: make(map[string]fsType), mounts: make(map[mountKey]*Mount)}
+	v := &VFS{types: make(map[string]fsType), mounts: make(map[mountKey]*Mount), trees: make(map[*Namespace]struct{})}
 	// As Debian sets them.
 	v.Protected.Symlinks.Store(1)
 	v.Protected.Hardlinks.Store(1)

@@ -72,6 +72,11 @@ func (fs *FS) Mount(c vfs.Caller, source string, flags uint64, data string) (*vf
 	return sb, root, nil
 }
 
+// CheckOption implements vfs.OptionChecker.
+func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
+	return new(tmpfs.FS).CheckOption(key, value, hasValue)
+}
+
 func (n *node) make(c vfs.Caller, dir *vfs.Inode) (*vfs.Inode, error) {
 	switch n.mode & linux.S_IFMT {
 	case linux.S_IFDIR:

@@ -61,7 +61,9 @@ func (fs *FS) Mount(c vfs.Caller, source string, flags uint64, data string) (*vf
 }
 
 func newSuper(name string, mf *memfile.File, o options) *super {
-	s := &super{mf: mf, mode: o.mode, uid: o.uid, gid: o.gid, sized: o.sized, counted: o.counted}
+	s := &super{mf: mf, mode: o.mode, uid: o.uid, gid: o.gid}
+	s.sized.Store(o.sized)
+	s.counted.Store(o.counted)
 	s.maxPages.Store(o.pages)
 	s.maxInodes.Store(o.inodes)
 	s.sb = vfs.NewSuperblock(name, linux.TMPFS_MAGIC, 0, s)
@@ -74,60 +76,68 @@ func (s *super) newRoot(c vfs.Caller) *vfs.Inode {
 	return root.inode
 }
 
+// CheckOption implements vfs.OptionChecker.
+func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
+	return new(options).set(key, value, hasValue, fs.Total)
+}
+
 // parse reads options as mount(8) gives them: "size=64m,mode=1777".
 func (o *options) parse(data string, total uint64) error {
 	for _, opt := range strings.Split(data, ",") {
-		key, val, hasVal := strings.Cut(opt, "=")
-		var err error
-		switch key {
-		case "":
-			if opt != "" {
-				return errno.EINVAL
-			}
-		case "size":
-			var n uint64
-			if pc, ok := strings.CutSuffix(val, "%"); ok {
-				n, err = strconv.ParseUint(pc, 10, 32)
-				n = n * (total / 100)
-			} else {
-				n, err = parseSize(val)
-			}
-			o.pages, o.sized = n/addr.PageSize, true
-			if n%addr.PageSize != 0 {
-				o.pages++
-			}
-		case "nr_blocks":
-			o.pages, err = parseSize(val)
-			o.sized = true
-		case "nr_inodes":
-			o.inodes, err = parseSize(val)
-			o.counted = true
-		case "mode":
-			var m uint64
-			m, err = strconv.ParseUint(val, 8, 32)
-			o.mode = uint32(m) & linux.S_IALLUGO
-		case "uid":
-			var id uint64
-			id, err = strconv.ParseUint(val, 10, 32)
-			o.uid = creds.UID(id)
-		case "gid":
-			var id uint64
-			id, err = strconv.ParseUint(val, 10, 32)
-			o.gid = creds.GID(id)
-		case "huge", "mpol":
-			// Advice about placement, which changes nothing here.
-			if !hasVal {
-				return errno.EINVAL
-			}
-		case "inode32", "inode64", "noswap":
-		default:
-			return errno.EINVAL
+		if opt == "" {
+			continue
 		}
-		if err != nil {
+		key, val, hasVal := strings.Cut(opt, "=")
+		if _, good := o.set(key, val, hasVal, total); !good {
 			return errno.EINVAL
 		}
 	}
 	return nil
+}
+
+// set reads one option.
+func (o *options) set(key, val string, hasVal bool, total uint64) (known, good bool) {
+	var err error
+	switch key {
+	case "size":
+		var n uint64
+		if pc, ok := strings.CutSuffix(val, "%"); ok {
+			n, err = strconv.ParseUint(pc, 10, 32)
+			n = n * (total / 100)
+		} else {
+			n, err = parseSize(val)
+		}
+		o.pages, o.sized = n/addr.PageSize, true
+		if n%addr.PageSize != 0 {
+			o.pages++
+		}
+	case "nr_blocks":
+		o.pages, err = parseSize(val)
+		o.sized = true
+	case "nr_inodes":
+		o.inodes, err = parseSize(val)
+		o.counted = true
+	case "mode":
+		var m uint64
+		m, err = strconv.ParseUint(val, 8, 32)
+		o.mode = uint32(m) & linux.S_IALLUGO
+	case "uid":
+		var id uint64
+		id, err = strconv.ParseUint(val, 10, 32)
+		o.uid = creds.UID(id)
+	case "gid":
+		var id uint64
+		id, err = strconv.ParseUint(val, 10, 32)
+		o.gid = creds.GID(id)
+	case "huge", "mpol":
+		// Advice about placement, which changes nothing here.
+		return true, hasVal
+	case "inode32", "inode64", "noswap":
+		return true, !hasVal
+	default:
+		return false, false
+	}
+	return true, err == nil
 }
 
 // parseSize reads a number with a suffix k, m, g, t or none.
@@ -159,11 +169,11 @@ type super struct {
 	total uint64
 
 	// Immutable.
-	mode           uint32
-	uid            creds.UID
-	gid            creds.GID
-	sized, counted bool
+	mode uint32
+	uid  creds.UID
+	gid  creds.GID
 
+	sized, counted    atomic.Bool   // the limits were given
 	maxPages, pages   atomic.Uint64 // 0: no limit
 	maxInodes, inodes atomic.Uint64
 
@@ -204,10 +214,10 @@ func (s *super) Statfs(vfs.Caller, *vfs.Superblock) (vfs.Statfs, error) {
 
 func (s *super) Options(*vfs.Superblock) string {
 	var o []string
-	if s.sized {
+	if s.sized.Load() {
 		o = append(o, fmt.Sprintf("size=%dk", s.maxPages.Load()*(addr.PageSize/1024)))
 	}
-	if s.counted {
+	if s.counted.Load() {
 		o = append(o, fmt.Sprintf("nr_inodes=%d", s.maxInodes.Load()))
 	}
 	if s.mode != 0o1777 {
@@ -233,6 +243,12 @@ func (s *super) Remount(c vfs.Caller, sb *vfs.Superblock, data string) error {
 	}
 	s.maxPages.Store(o.pages)
 	s.maxInodes.Store(o.inodes)
+	if o.sized {
+		s.sized.Store(true)
+	}
+	if o.counted {
+		s.counted.Store(true)
+	}
 	return nil
 }
 

@@ -84,6 +84,17 @@ func (in *Instance) Release(*vfs.Superblock) {
 	}
 }
 
+// CheckOption implements vfs.OptionChecker.
+func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
+	switch key {
+	case "newinstance":
+		return true, !hasValue
+	case "mode", "ptmxmode", "uid", "gid", "max":
+		return true, hasValue && new(Instance).parse(key+"="+value) == nil
+	}
+	return false, false
+}
+
 // parse reads the mount options.
 func (in *Instance) parse(data string) error {
 	var shown []string

@@ -13,6 +13,7 @@ package proc
 
 import (
 	"math"
+	"strconv"
 	"sync"
 
 	"ringfence/abi/linux"
@@ -67,6 +68,25 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superbl
 	in.sb = vfs.NewSuperblock("proc", linux.PROC_SUPER_MAGIC, tree.Flags, in)
 	in.sys = in.rootEntries()
 	return in.sb, tree.NewDir(c, in.sb, 1, 0o555, root{in}, nil), nil
+}
+
+// CheckOption implements vfs.OptionChecker. As with mount(2), processes are shown to everybody whatever is asked.
+func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
+	switch key {
+	case "hidepid":
+		switch value {
+		case "0", "1", "2", "4", "off", "noaccess", "invisible", "ptraceable":
+			good = true
+		}
+	case "gid":
+		_, err := strconv.ParseUint(value, 10, 32)
+		good = err == nil
+	case "subset":
+		good = value == "pid"
+	default:
+		return false, false
+	}
+	return true, good && hasValue
 }
 
 // Statfs implements vfs.SuperOps.

@@ -333,7 +333,7 @@ rseq in l:32,32,64,0 m1 n
 pidfd_send_signal fd sig in r0-1
 io_uring_setup n in
 open_tree dir path m0x89900
-move_mount dir path dir path m0x177
+move_mount dir path dir path m0x377
 fsopen fstype m1
 fsconfig fd r0-9 str str n
 fsmount fd m1 m0xff
