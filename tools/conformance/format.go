@@ -15,6 +15,7 @@ type format struct {
 
 // formats are the ways in which test programs say what they found.
 var formats = map[string]format{
+	"automake": {"PASS:, FAIL:, SKIP: and the like, as automake, DejaGnu and busybox print them", parseAutomake},
 	"exit":     {"the exit status of the process", func(string) []Result { return nil }},
 	"ltp":      {"TPASS, TFAIL, TBROK and TCONF of the Linux Test Project", parseLTP},
 	"gtest":    {"googletest's text, or its XML in the file that `result` names", parseGtest},

@@ -64,6 +64,9 @@ Expected: 1
 <testcase name="Off" status="notrun" result="suppressed"/>
 </testsuite></testsuites>`, failed, "A.Good=passed\nA.Bad=failed (a.cc:3|Expected)\nA.Not=skipped\n"},
 
+		{"verdicts", "automake", "PASS: a\nsaid\nFAIL: b c\nXFAIL: d\nXPASS: e\nSKIPPED: f (no x)\nERROR: g\nPASS: b c\nSKIP: a\n", failed,
+			"a=skipped\nb c=failed (said)\nd=passed\ne=failed\nf (no x)=skipped\ng=broken\n"},
+
 		{"names", "tap", "1..4\nok 1 - opens\n# said\nnot ok 2 - closes\nok 3 - waits # SKIP not here\nnot ok 4 - sings # TODO later\n", failed,
 			"opens=passed\ncloses=failed (# said)\nwaits=skipped (not here)\nsings=skipped\n"},
 		{"no names", "tap", "ok\nok 2\nnot ok 3 - same\nok 4 - same\n1..4\n", failed, "1=passed\n2=passed\n3 same=failed\n4 same=passed\n"},

@@ -208,7 +208,7 @@ func TestBadSuites(t *testing.T) {
 		{`cases = ["a"]`, `"run" must say`},
 		{`run = ["x"]`, "exactly one of"},
 		{"cases = [\"a\"]\nglob = \"x\"\nrun = [\"x\"]", "exactly one of"},
-		{"cases = [\"a\"]\nrun = [\"x\"]\nformat = \"xml\"", "format \"xml\": must be one of exit, go,"},
+		{"cases = [\"a\"]\nrun = [\"x\"]\nformat = \"xml\"", "format \"xml\": must be one of automake, exit, go,"},
 		{"cases = [\"a\"]\nrun = [\"x\"]\ntimeout = \"soon\"", "timeout"},
 		{"cases = [\"a\"]\nrun = [\"x\"]\ncolour = \"red\"", "no such key: colour"},
 		{"cases = [\"a\"]\nrun = [\"x\"]\nenv = [\"A\"]", "must be NAME=value"},

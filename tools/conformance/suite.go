@@ -292,7 +292,7 @@ func (s *Suite) native(argv []string) (string, error) {
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
 	if err != nil {
-		if said := lastLines(errs.String(), 5); said != "" {
+		if said := lastLines(errs.String(), 10); said != "" {
 			err = fmt.Errorf("%w: %s", err, said)
 		}
 		return "", fmt.Errorf("%s: %w", args[0], err)
