@@ -60,6 +60,7 @@ func (t *Task) exit() {
 		tg.sigMu.Lock()
 		tg.deadUsage.maxrss = max(tg.deadUsage.maxrss, rss)
 		tg.sigMu.Unlock()
+		t.accountExit()
 	}
 
 	t.dropUndo()
@@ -153,6 +154,9 @@ func (t *Task) endNamespace() {
 		k.mu.Lock()
 	}
 	k.mu.Unlock()
+	if f := ns.acct.set(nil); f != nil {
+		f.DecRef()
+	}
 }
 
 // notifyExit makes t a zombie, or nothing if nobody will ask for it (Linux's exit_notify).

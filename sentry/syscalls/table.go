@@ -79,6 +79,9 @@ var families = [][]line{
 	mempolicyCalls,
 	processVMCalls,
 	futexCalls,
+	cachestatCalls,
+	lsmCalls,
+	quotaCalls,
 }
 
 // Table returns the table of system calls. It panics if two lines claim one number.
