@@ -97,6 +97,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		return nil, errno.EAGAIN
 	}
 	n.cred.Store(c)
+	k.Keys.Fork(t.KeyCaller(), &n.keys, f&linux.CLONE_THREAD != 0)
 	n.regs = t.regs
 	n.regs.SetReturn(0)
 	if a.Stack != 0 {
@@ -183,6 +184,7 @@ func (n *Task) discard() {
 	}
 	n.dropFiles()
 	n.dropUndo()
+	n.k.Keys.Release(&n.keys)
 	n.user.tasks.Add(-1)
 	n.k.putUser(n.userID, n.user)
 }

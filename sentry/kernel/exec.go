@@ -326,6 +326,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	if cr.secure || cr.private {
 		t.parentDeath.Store(0)
 	}
+	k.Keys.Exec(&t.keys)
 	t.setCreds(cr.cred)
 	m.SetLimits(t.memoryLimits())
 

@@ -65,6 +65,7 @@ func (t *Task) exit() {
 
 	t.dropUndo()
 	t.dropFiles()
+	k.Keys.Release(&t.keys)
 	t.ctx.Release()
 	if last {
 		t.leaveTerminal()

@@ -11,6 +11,7 @@ import (
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/futex"
+	"ringfence/sentry/keys"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
@@ -83,6 +84,8 @@ type Kernel struct {
 
 	// Futexes are the queues of futex(2).
 	Futexes futex.Manager
+	// Keys are what add_key(2) and keyctl(2) work on.
+	Keys *keys.Table
 
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
@@ -120,6 +123,7 @@ func New(c Config) *Kernel {
 		Memory:   c.Memory,
 		UserNS:   &creds.UserNamespace{},
 		ticks:    clock.NewCounter(),
+		Keys:     keys.New(),
 	}
 	if k.MaxTasks == 0 {
 		k.MaxTasks = DefaultMaxTasks

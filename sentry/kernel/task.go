@@ -11,6 +11,7 @@ import (
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/futex"
+	"ringfence/sentry/keys"
 	"ringfence/sentry/limits"
 	"ringfence/sentry/mm"
 	"ringfence/sentry/usermem"
@@ -88,6 +89,7 @@ type Task struct {
 	user        *userCount // of the real user id; task goroutine only
 	userID      creds.UID
 	sysvUndo    *undoList
+	keys        keys.Holder // guarded by its table
 
 	// Guarded by tg.sigMu.
 	sigMask     linux.SignalSet

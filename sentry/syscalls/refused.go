@@ -41,9 +41,6 @@ var refusals = []refusal{
 	{linux.SYS_BPF, "bpf", errno.EPERM, "the machine is not the guest's"},
 
 	{linux.SYS_MODIFY_LDT, "modify_ldt", errno.ENOSYS, "not offered: segments of a table can't be honoured"},
-	{linux.SYS_ADD_KEY, "add_key", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_REQUEST_KEY, "request_key", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_KEYCTL, "keyctl", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_FANOTIFY_INIT, "fanotify_init", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_FANOTIFY_MARK, "fanotify_mark", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_USERFAULTFD, "userfaultfd", errno.ENOSYS, "not offered: as on a Linux built without it"},

@@ -80,6 +80,7 @@ var families = [][]line{
 	processVMCalls,
 	futexCalls,
 	cachestatCalls,
+	keyCalls,
 	lsmCalls,
 	quotaCalls,
 }
