@@ -158,9 +158,14 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	if f&linux.CLONE_VM != 0 {
 		t.mm.IncUsers()
 		n.mm = t.mm
+		t.aio.users.Add(1)
+		n.aio = t.aio
 	} else if n.mm, err = t.mm.Fork(); err != nil {
 		n.discard()
 		return nil, err
+	}
+	if n.aio == nil {
+		n.aio = newAIOTable()
 	}
 	n.ctx = k.Platform.NewContext()
 	fpu, err := t.ctx.FPU()
@@ -178,6 +183,9 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 func (n *Task) discard() {
 	if n.ctx != nil {
 		n.ctx.Release()
+	}
+	if n.aio != nil {
+		n.dropAIO(n.aio)
 	}
 	if n.mm != nil {
 		n.mm.DecUsers()

@@ -313,6 +313,8 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	}
 	ctx.SetFPU(arch.NewFPUState())
 	t.answersStale.Store(true)
+	t.dropAIO(t.aio)
+	t.aio = newAIOTable()
 	old.DecUsers()
 	t.vforkDone()
 

@@ -100,6 +100,7 @@ func (t *Task) releaseMM() {
 	t.mu.Lock()
 	t.mm = nil
 	t.mu.Unlock()
+	t.dropAIO(t.aio)
 	m.DecUsers()
 	t.vforkDone()
 }

@@ -101,6 +101,8 @@ type Kernel struct {
 
 	users userTable
 
+	aio aioWorkers
+
 	// counters for /proc/stat, /proc/loadavg and leak checks.
 	Forks     atomic.Int64
 	liveTasks atomic.Int64
@@ -137,6 +139,7 @@ func New(c Config) *Kernel {
 	k.PIDNS = k.newPIDNamespace(nil, k.UserNS)
 	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
+	k.aio.dev = c.VFS.NewDev()
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
 	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)

@@ -90,6 +90,7 @@ type Task struct {
 	userID      creds.UID
 	sysvUndo    *undoList
 	keys        keys.Holder // guarded by its table
+	aio         *aioTable   // of the address space; task goroutine only
 
 	// Guarded by tg.sigMu.
 	sigMask     linux.SignalSet

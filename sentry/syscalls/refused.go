@@ -54,12 +54,6 @@ var refusals = []refusal{
 	{linux.SYS_MAP_SHADOW_STACK, "map_shadow_stack", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_URETPROBE, "uretprobe", errno.ENOSYS, "not offered: as on a Linux built without it"},
 
-	{linux.SYS_IO_SETUP, "io_setup", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_DESTROY, "io_destroy", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_GETEVENTS, "io_getevents", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_PGETEVENTS, "io_pgetevents", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_SUBMIT, "io_submit", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_CANCEL, "io_cancel", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_SECCOMP, "seccomp", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_OPEN_TREE, "open_tree", errno.ENOSYS, "not yet: programs fall back"},
 	{linux.SYS_MOVE_MOUNT, "move_mount", errno.ENOSYS, "not yet: programs fall back"},

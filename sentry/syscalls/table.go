@@ -79,6 +79,7 @@ var families = [][]line{
 	mempolicyCalls,
 	processVMCalls,
 	futexCalls,
+	aioCalls,
 	cachestatCalls,
 	keyCalls,
 	lsmCalls,

@@ -94,8 +94,8 @@ func (in *instance) sysctls() *tree.Static {
 		dir("sys/debug", "debug", knob("exception-trace", 1, 0, 1)),
 		dir("sys/dev", "dev", dir("sys/dev/tty", "tty", knob("ldisc_autoload", 1, 0, 1), knob("legacy_tiocsti", 0, 0, 0))),
 		dir("sys/fs", "fs",
-			knob("aio-max-nr", 65536, 0, maxInt),
-			fixed("aio-nr", "0"),
+			fixed("aio-max-nr", strconv.Itoa(kernel.AIOMax)),
+			in.file("aio-nr", 0o444, aioNr),
 			fixed("dentry-state", "0\t0\t45\t0\t0\t0"),
 			dir("sys/fs/epoll", "epoll", knob("max_user_watches", max(pages*4096/25/160, 1), 0, 1<<62)),
 			knob("file-max", 1<<63-1, 0, 1<<63-1),
@@ -223,6 +223,12 @@ func userLimits() (out []tree.Entry) {
 // fileNr is how many files are open: nobody counts.
 func fileNr(_ *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	fmt.Fprintf(b, "0\t0\t%d\n", int64(1<<63-1))
+	return nil
+}
+
+// aioNr is how many requests io_setup(2) has been asked for.
+func aioNr(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+	fmt.Fprintf(b, "%d\n", in.k.AIORequests())
 	return nil
 }
 
