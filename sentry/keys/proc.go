@@ -15,27 +15,42 @@ func (t *Table) Text(c *Caller) string {
 	for _, s := range slices.Sorted(maps.Keys(t.keys)) {
 		k := t.keys[s]
 		possessed := k.perm>>possessor&view != 0 && t.possesses(c, k)
-		if !k.permits(c, possessed, view) {
-			continue
-		}
-		flag := func(on bool, c byte) byte {
-			if on {
-				return c
-			}
-			return '-'
-		}
-		fmt.Fprintf(&b, "%08x I%c-%c--%c %5d %4s %08x %5d %5d %-9.9s %s", uint32(k.serial), flag(k.revoked, 'R'), flag(!k.outside, 'Q'),
-			flag(k.invalid, 'i'), k.refs, k.timeout(c.Now), k.perm, k.uid, shownGID(k.gid), k.typ.name, k.desc)
-		switch {
-		case k.typ != keyringType:
-			fmt.Fprintf(&b, ": %d\n", len(k.payload))
-		case len(k.links) == 0:
-			b.WriteString(": empty\n")
-		default:
-			fmt.Fprintf(&b, ": %d\n", len(k.links))
+		if k.permits(c, possessed, view) {
+			k.write(&b, c.Now)
 		}
 	}
 	return b.String()
+}
+
+// AllText is Text for who may view everything: logs and tests.
+func (t *Table) AllText() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var b strings.Builder
+	for _, s := range slices.Sorted(maps.Keys(t.keys)) {
+		t.keys[s].write(&b, 0)
+	}
+	return b.String()
+}
+
+// write writes a line of /proc/keys.
+func (k *key) write(b *strings.Builder, now int64) {
+	flag := func(on bool, c byte) byte {
+		if on {
+			return c
+		}
+		return '-'
+	}
+	fmt.Fprintf(b, "%08x I%c-%c--%c %5d %4s %08x %5d %5d %-9.9s %s", uint32(k.serial), flag(k.revoked, 'R'), flag(!k.outside, 'Q'),
+		flag(k.invalid, 'i'), k.refs, k.timeout(now), k.perm, k.uid, shownGID(k.gid), k.typ.name, k.desc)
+	switch {
+	case k.typ != keyringType:
+		fmt.Fprintf(b, ": %d\n", len(k.payload))
+	case len(k.links) == 0:
+		b.WriteString(": empty\n")
+	default:
+		fmt.Fprintf(b, ": %d\n", len(k.links))
+	}
 }
 
 // timeout says when a key expires.
