@@ -24,8 +24,8 @@ import (
 //
 // Lock order: aioTable.mu and AIOContext.mu come after all others and are not held together; aioWorkers.mu is a leaf.
 
-// AIOMax is how many requests all contexts may have (/proc/sys/fs/aio-max-nr).
-const AIOMax = 65536
+// defaultAIOMax is what Kernel.AIOMax begins with.
+const defaultAIOMax = 65536
 
 // aioTable is the contexts of an address space.
 type aioTable struct {
@@ -107,7 +107,7 @@ func (t *Task) SetupAIO(n uint32) (*AIOContext, error) {
 	if events > 0x10000000/aioEventSize {
 		return nil, errno.EINVAL
 	}
-	if int64(n) > AIOMax {
+	if int64(n) > k.AIOMax.Load() {
 		return nil, errno.EAGAIN
 	}
 	size, _ := addr.PageRoundUp(aioRingHeader + aioEventSize*uint64(events+2))
@@ -119,7 +119,7 @@ func (t *Task) SetupAIO(n uint32) (*AIOContext, error) {
 	if err := c.ring.store.Allocate(0, size, true); err != nil {
 		return nil, errno.ENOMEM
 	}
-	if k.aio.requests.Add(int64(n)) > AIOMax {
+	if k.aio.requests.Add(int64(n)) > k.AIOMax.Load() {
 		k.aio.requests.Add(-int64(n))
 		return nil, errno.EAGAIN
 	}

@@ -86,6 +86,9 @@ type Kernel struct {
 	Futexes futex.Manager
 	// Keys are what add_key(2) and keyctl(2) work on.
 	Keys *keys.Table
+	// AIOMax is how many requests all contexts of io_setup(2) may have (/proc/sys/fs/aio-max-nr). Each takes
+	// memory of the sandbox as soon as it is asked for.
+	AIOMax atomic.Int64
 
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
@@ -140,6 +143,7 @@ func New(c Config) *Kernel {
 	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
 	k.aio.dev = c.VFS.NewDev()
+	k.AIOMax.Store(defaultAIOMax)
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
 	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)

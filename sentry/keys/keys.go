@@ -24,6 +24,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -54,17 +55,15 @@ const (
 	// persistentExpiry is how long persistent keyrings live without use, in seconds.
 	persistentExpiry = 3 * 24 * 3600
 	// maxTable and maxTableBytes bound the keys of all users together, as there can be many users.
-	maxTable      = RootMaxKeys
-	maxTableBytes = 2 * RootMaxBytes
+	maxTable      = 1000000
+	maxTableBytes = 50000000
 )
 
-// Quotas of a user (/proc/sys/kernel/keys).
-const (
-	MaxKeys      = 200
-	MaxBytes     = 20000
-	RootMaxKeys  = 1000000
-	RootMaxBytes = 25000000
-)
+// Quotas are how many keys, and bytes of keys, a user may have (/proc/sys/kernel/keys). They can be changed
+// at any time.
+type Quotas struct {
+	Keys, Bytes, RootKeys, RootBytes atomic.Int64
+}
 
 // never is the expiry of keys that stay.
 const never = math.MaxInt64
@@ -163,6 +162,8 @@ type rings struct{ user, session *key }
 
 // Table is all keys of a kernel. Make it with New.
 type Table struct {
+	Quotas Quotas
+
 	mu         sync.Mutex
 	keys       map[Serial]*key
 	users      map[creds.UID]*user
@@ -173,18 +174,25 @@ type Table struct {
 
 // New returns a table without keys.
 func New() *Table {
-	return &Table{
+	t := &Table{
 		keys: make(map[Serial]*key), users: make(map[creds.UID]*user),
 		rings: make(map[creds.UID]*rings), persistent: make(map[creds.UID]*key),
 	}
+	t.users[0] = &user{}
+	t.Quotas.Keys.Store(200)
+	t.Quotas.Bytes.Store(20000)
+	t.Quotas.RootKeys.Store(1000000)
+	t.Quotas.RootBytes.Store(25000000)
+	return t
 }
 
 // limits returns how many keys and bytes uid may have.
-func limits(uid creds.UID) (keys, bytes int) {
+func (t *Table) limits(uid creds.UID) (keys, bytes int) {
+	q := &t.Quotas
 	if uid == 0 {
-		return RootMaxKeys, RootMaxBytes
+		return int(q.RootKeys.Load()), int(q.RootBytes.Load())
 	}
-	return MaxKeys, MaxBytes
+	return int(q.Keys.Load()), int(q.Bytes.Load())
 }
 
 // userOf returns the count of uid.
@@ -197,9 +205,9 @@ func (t *Table) userOf(uid creds.UID) *user {
 	return u
 }
 
-// dropUser forgets the count of uid if it counts nothing.
+// dropUser forgets the count of uid if it counts nothing. Root's is always there.
 func (t *Table) dropUser(uid creds.UID) {
-	if u := t.users[uid]; u != nil && u.keys == 0 {
+	if u := t.users[uid]; u != nil && u.keys == 0 && uid != 0 {
 		delete(t.users, uid)
 	}
 }
@@ -221,7 +229,7 @@ func (t *Table) alloc(typ *keyType, desc string, uid creds.UID, gid creds.GID, p
 	}
 	u := t.userOf(uid)
 	cost := len(desc) + 1
-	maxKeys, maxBytes := limits(uid)
+	maxKeys, maxBytes := t.limits(uid)
 	if q == inQuota && (u.qkeys+1 > maxKeys || u.qbytes+cost > maxBytes) ||
 		len(t.keys) >= maxTable || t.bytes+cost > maxTableBytes {
 		t.dropUser(uid)
@@ -253,7 +261,7 @@ func (t *Table) reserve(k *key, delta int) error {
 	}
 	if !k.outside {
 		u := t.userOf(k.uid)
-		if _, maxBytes := limits(k.uid); delta > 0 && u.qbytes+delta > maxBytes {
+		if _, maxBytes := t.limits(k.uid); delta > 0 && u.qbytes+delta > maxBytes {
 			return errno.EDQUOT
 		}
 		u.qbytes += delta

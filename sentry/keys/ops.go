@@ -229,7 +229,7 @@ func (t *Table) Chown(c *Caller, id Serial, uid, gid uint32) error {
 	}
 	if uid != creds.NoID && u != k.uid {
 		to := t.userOf(u)
-		if maxKeys, maxBytes := limits(u); !k.outside && (to.qkeys+1 > maxKeys || to.qbytes+k.cost > maxBytes) {
+		if maxKeys, maxBytes := t.limits(u); !k.outside && (to.qkeys+1 > maxKeys || to.qbytes+k.cost > maxBytes) {
 			t.dropUser(u)
 			return errno.EDQUOT
 		}

@@ -80,7 +80,7 @@ func (t *Table) UsersText() string {
 	var b strings.Builder
 	for _, uid := range slices.Sorted(maps.Keys(t.users)) {
 		u := t.users[uid]
-		maxKeys, maxBytes := limits(uid)
+		maxKeys, maxBytes := t.limits(uid)
 		fmt.Fprintf(&b, "%5d: %5d %d/%d %d/%d %d/%d\n", uid, u.keys+1, u.keys, u.keys, u.qkeys, maxKeys, u.qbytes, maxBytes)
 	}
 	return b.String()
