@@ -163,16 +163,19 @@ CASE(a_new_session_keyring_takes_the_place_of_the_old) {
 }
 
 CASE(a_named_session_can_be_joined_by_who_may_search_it) {
-	int a = K(KEYCTL_JOIN_SESSION_KEYRING, "casename");
-	CHECK(!strcmp(describe(a), "keyring;0;0;3f130000;casename"));
-	int b = K(KEYCTL_JOIN_SESSION_KEYRING, "casename"); // others may not search it yet
+	char name[30], want[60];
+	snprintf(name, sizeof name, "case%d", getpid());
+	snprintf(want, sizeof want, "keyring;0;0;3f130000;%s", name);
+	int a = K(KEYCTL_JOIN_SESSION_KEYRING, name);
+	CHECK(!strcmp(describe(a), want));
+	int b = K(KEYCTL_JOIN_SESSION_KEYRING, name); // others may not search it yet
 	CHECK(a != b);
 	CHECK_EQ(K(KEYCTL_SETPERM, b, 0x3f3f0000), 0);
-	CHECK_EQ(K(KEYCTL_JOIN_SESSION_KEYRING, "casename"), 0); // there already
+	CHECK_EQ(K(KEYCTL_JOIN_SESSION_KEYRING, name), 0); // there already
 	pid_t p = fork();
 	if (!p) {
 		CHECK(K(KEYCTL_JOIN_SESSION_KEYRING, 0) != b);
-		CHECK_EQ(K(KEYCTL_JOIN_SESSION_KEYRING, "casename"), b);
+		CHECK_EQ(K(KEYCTL_JOIN_SESSION_KEYRING, name), b);
 		CHECK_EQ(K(KEYCTL_GET_KEYRING_ID, SESSION, 0), b);
 		_exit(0);
 	}

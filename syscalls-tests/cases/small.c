@@ -1,5 +1,6 @@
 // Small calls that stand alone: cachestat, process_mrelease, sysfs, the lsm calls, quotactl, acct.
 #include "case.h"
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -241,7 +242,18 @@ CASE(quotactl_fd_of_a_file_system_without_quotas_gives_ENOSYS) {
 	CHECK_ERRNO(syscall(SYS_quotactl_fd, open(".", O_PATH), QCMD_(Q_GETINFO_, 3), 0, b), EINVAL);
 }
 
-CASE(acct_errors) {
+// in_own_pids runs fn in a PID namespace of its own: each has its own accounting.
+static void in_own_pids(void (*fn)(void)) {
+	CHECK(unshare(CLONE_NEWPID) == 0);
+	pid_t p = fork();
+	if (!p) {
+		fn();
+		_exit(0);
+	}
+	CHECK_CHILD(p, 0);
+}
+
+static void acct_errors(void) {
 	CHECK_ERRNO(syscall(SYS_acct, "nosuch"), ENOENT);
 	CHECK_ERRNO(syscall(SYS_acct, "."), EISDIR);
 	CHECK_ERRNO(syscall(SYS_acct, "/dev/null"), EACCES);
@@ -252,6 +264,8 @@ CASE(acct_errors) {
 	CHECK_ERRNO(syscall(SYS_acct, "nosuch"), EPERM);
 }
 
+CASE(acct_errors) { in_own_pids(acct_errors); }
+
 struct acct3 {
 	uint8_t flag, version;
 	uint16_t tty;
@@ -261,7 +275,6 @@ struct acct3 {
 	char comm[16];
 };
 
-// Other processes of the machine are recorded as well: those sought are found by number.
 static struct acct3 find_record(pid_t pid) {
 	struct acct3 a;
 	int fd = open("acct", O_RDONLY);
@@ -273,7 +286,7 @@ static struct acct3 find_record(pid_t pid) {
 	fail(__FILE__, __LINE__, "process %d was not recorded", pid);
 }
 
-CASE(acct_records_who_ended_and_how) {
+static void acct_records(void) {
 	close(open("acct", O_CREAT | O_RDWR, 0600));
 	CHECK_EQ(syscall(SYS_acct, "acct"), 0);
 	pid_t a = fork();
@@ -313,7 +326,19 @@ CASE(acct_records_who_ended_and_how) {
 	find_record(getpid()); // who ends the accounting is the last
 	struct stat sb;
 	CHECK_EQ(stat("acct", &sb), 0);
-	CHECK_EQ(sb.st_size % 64, 0);
+	CHECK_EQ(sb.st_size, 3 * 64);
+}
+
+CASE(acct_records_who_ended_and_how) { in_own_pids(acct_records); }
+
+CASE(acct_ends_with_the_pid_namespace) {
+	in_own_pids(acct_records);
+	struct stat before, after;
+	CHECK_EQ(stat("acct", &before), 0);
+	pid_t p = fork(); // in a namespace whose init has ended
+	CHECK_EQ(p, -1);
+	CHECK_EQ(stat("acct", &after), 0);
+	CHECK_EQ(after.st_size, before.st_size);
 }
 
 MAIN()
