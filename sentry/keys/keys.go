@@ -375,6 +375,9 @@ func (t *Table) link(ring, k *key, now int64) error {
 	if err := detectCycle(ring, k); err != nil {
 		return err
 	}
+	// What goes below may have been all that held k.
+	ref(k)
+	defer t.unref(k)
 	t.prune(ring, now)
 	if i := ring.find(k.typ, k.desc); i >= 0 {
 		old := ring.links[i]

@@ -294,6 +294,9 @@ func (t *Table) Link(c *Caller, id, ringID Serial) error {
 	if err != nil {
 		return err
 	}
+	// The next look-up may give the caller another session keyring, and end what only the old one held.
+	ref(ring)
+	defer t.unref(ring)
 	k, _, err := t.lookup(c, id, create, link)
 	if err != nil {
 		return err
@@ -455,7 +458,7 @@ func (t *Table) Persistent(c *Caller, uid creds.UID, dest Serial) (Serial, error
 		if err != nil {
 			return 0, err
 		}
-		t.unref(k)
+		defer t.unref(k)
 		k = ref(made)
 		t.persistent[uid] = k
 	}
@@ -510,10 +513,14 @@ func (t *Table) Move(c *Caller, id, fromID, toID Serial, excl bool) error {
 	if err != nil {
 		return err
 	}
+	ref(k)
+	defer t.unref(k)
 	from, _, err := t.lookup(c, fromID, 0, write)
 	if err != nil {
 		return err
 	}
+	ref(from)
+	defer t.unref(from)
 	to, err := t.ring(c, toID)
 	switch {
 	case err != nil:
@@ -533,7 +540,6 @@ func (t *Table) Move(c *Caller, id, fromID, toID Serial, excl bool) error {
 	if err := t.link(to, k, c.Now); err != nil {
 		return err
 	}
-	// What k replaced may have been all that held from.
 	if i := from.find(k.typ, k.desc); i >= 0 {
 		t.unlinkAt(from, i)
 	}

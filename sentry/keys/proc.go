@@ -12,10 +12,10 @@ func (t *Table) Text(c *Caller) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var b strings.Builder
+	possessed := t.possessions(c)
 	for _, s := range slices.Sorted(maps.Keys(t.keys)) {
 		k := t.keys[s]
-		possessed := k.perm>>possessor&view != 0 && t.possesses(c, k)
-		if k.permits(c, possessed, view) {
+		if k.permits(c, possessed[k], view) {
 			k.write(&b, c.Now)
 		}
 	}

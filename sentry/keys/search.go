@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"slices"
+
 	"ringfence/abi/errno"
 )
 
@@ -101,21 +103,23 @@ func (t *Table) searchRing(c *Caller, ring *key, possessed bool, w *wanted) (*ke
 	return nil, f.why
 }
 
-// searchAll looks for w in all keyrings of the caller. If it fails, EAGAIN (searched, but not
-// found) comes before other errors.
-func (t *Table) searchAll(c *Caller, w *wanted) (*key, error) {
+// roots returns the keyrings where the caller's searches begin, in order.
+func (t *Table) roots(c *Caller) []*key {
 	session := c.Holder.session
 	if session == nil {
 		if r := t.rings[c.Cred.RUID]; r != nil {
 			session = r.session
 		}
 	}
+	return slices.DeleteFunc([]*key{c.Holder.thread, c.Holder.process, session}, func(k *key) bool { return k == nil })
+}
+
+// searchAll looks for w in all keyrings of the caller. If it fails, EAGAIN (searched, but not
+// found) comes before other errors.
+func (t *Table) searchAll(c *Caller, w *wanted) (*key, error) {
 	var why error = errno.EAGAIN
 	searched := false
-	for _, ring := range []*key{c.Holder.thread, c.Holder.process, session} {
-		if ring == nil {
-			continue
-		}
+	for _, ring := range t.roots(c) {
 		k, err := t.searchRing(c, ring, true, w)
 		switch err {
 		case nil:
@@ -136,6 +140,35 @@ func (t *Table) searchAll(c *Caller, w *wanted) (*key, error) {
 func (t *Table) possesses(c *Caller, k *key) bool {
 	_, err := t.searchAll(c, &wanted{key: k})
 	return err == nil
+}
+
+// possessions returns all keys for which possesses is true.
+func (t *Table) possessions(c *Caller) map[*key]bool {
+	all := make(map[*key]bool)
+	seen := make(map[*key]int)
+	var walk func(ring *key, depth int)
+	walk = func(ring *key, depth int) {
+		if d, ok := seen[ring]; ok && d <= depth || ring.revoked || ring.invalid {
+			return
+		}
+		seen[ring] = depth
+		for _, k := range ring.links {
+			if !k.permits(c, true, search) {
+				continue
+			}
+			all[k] = true
+			if k.typ == keyringType && depth < maxDepth {
+				walk(k, depth+1)
+			}
+		}
+	}
+	for _, ring := range t.roots(c) {
+		if ring.permits(c, true, search) {
+			all[ring] = true
+			walk(ring, 0)
+		}
+	}
+	return all
 }
 
 // noKey makes ENOKEY of a search that found nothing.
