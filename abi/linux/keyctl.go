@@ -47,4 +47,12 @@ const (
 	KEYCTL_MOVE                          = 30
 	KEYCTL_CAPABILITIES                  = 31
 	KEYCTL_WATCH_KEY                     = 32
+	KEYCTL_MOVE_EXCL                     = 1
+	KEYCTL_CAPS0_CAPABILITIES            = 0x01
+	KEYCTL_CAPS0_PERSISTENT_KEYRINGS     = 0x02
+	KEYCTL_CAPS0_INVALIDATE              = 0x20
+	KEYCTL_CAPS0_RESTRICT_KEYRING        = 0x40
+	KEYCTL_CAPS0_MOVE                    = 0x80
+	KEYCTL_CAPS1_NS_KEYRING_NAME         = 0x01
+	KEYCTL_CAPS1_NS_KEY_TAG              = 0x02
 )

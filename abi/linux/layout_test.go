@@ -170,6 +170,7 @@ var structTests = []structTest{
 	{&SockFprog{}, "linux/filter.h", "struct sock_fprog", "", ""},
 	{&SockFilter{}, "linux/filter.h", "struct sock_filter", "", ""},
 	{&IOEvent{}, "linux/aio_abi.h", "struct io_event", "", "Result=res"},
+	{&AcctV3{}, "linux/acct.h", "struct acct_v3", "ac_", ""},
 	{&IOCB{}, "linux/aio_abi.h", "struct iocb", "aio_", "RWFlags=aio_rw_flags Opcode=aio_lio_opcode FD=aio_fildes Resfd=aio_resfd"},
 }
 
@@ -179,6 +180,7 @@ var unseen = map[string]int{
 	"Cachestat":      40,
 	"XattrArgs":      16,
 	"VfsCapPair":     8,
+	"LSMCtx":         32,
 }
 
 // compile builds and runs a C program and returns what it prints.
@@ -315,7 +317,7 @@ func fill(v reflect.Value, r *rand.Rand) {
 }
 
 func TestMarshalRoundTrip(t *testing.T) {
-	all := []marshaler{&CachestatRange{}, &Cachestat{}, &XattrArgs{}, &VfsCapPair{}}
+	all := []marshaler{&CachestatRange{}, &Cachestat{}, &XattrArgs{}, &VfsCapPair{}, &LSMCtx{}}
 	for _, v := range all {
 		name := reflect.TypeOf(v).Elem().Name()
 		if v.SizeBytes() != unseen[name] {

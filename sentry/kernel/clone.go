@@ -97,6 +97,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		return nil, errno.EAGAIN
 	}
 	n.cred.Store(c)
+	k.Keys.Fork(t.KeyCaller(), &n.keys, f&linux.CLONE_THREAD != 0)
 	n.regs = t.regs
 	n.regs.SetReturn(0)
 	if a.Stack != 0 {
@@ -157,9 +158,14 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	if f&linux.CLONE_VM != 0 {
 		t.mm.IncUsers()
 		n.mm = t.mm
+		t.aio.users.Add(1)
+		n.aio = t.aio
 	} else if n.mm, err = t.mm.Fork(); err != nil {
 		n.discard()
 		return nil, err
+	}
+	if n.aio == nil {
+		n.aio = newAIOTable()
 	}
 	n.ctx = k.Platform.NewContext()
 	fpu, err := t.ctx.FPU()
@@ -178,11 +184,15 @@ func (n *Task) discard() {
 	if n.ctx != nil {
 		n.ctx.Release()
 	}
+	if n.aio != nil {
+		n.dropAIO(n.aio)
+	}
 	if n.mm != nil {
 		n.mm.DecUsers()
 	}
 	n.dropFiles()
 	n.dropUndo()
+	n.k.Keys.Release(&n.keys)
 	n.user.tasks.Add(-1)
 	n.k.putUser(n.userID, n.user)
 }

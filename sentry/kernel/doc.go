@@ -16,6 +16,7 @@
 //	    SignalHandlers.mu (actions)
 //	    Task.mu (what other tasks may read of a task: mm, descriptors, fs, name)
 //	      FDTable.mu
+//	keys.Table's lock and those of aio.go: leaves
 //
 // No lock is held while a task blocks, runs the guest, touches guest memory or drops
 // the last reference to a file or an mm.

@@ -322,6 +322,8 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	}
 	ctx.SetFPU(arch.NewFPUState())
 	t.answersStale.Store(true)
+	t.dropAIO(t.aio)
+	t.aio = newAIOTable()
 	old.DecUsers()
 	t.vforkDone()
 
@@ -335,6 +337,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	if cr.secure || cr.private {
 		t.parentDeath.Store(0)
 	}
+	k.Keys.Exec(&t.keys)
 	t.setCreds(cr.cred)
 	m.SetLimits(t.memoryLimits())
 

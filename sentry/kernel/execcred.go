@@ -155,5 +155,6 @@ func (t *Task) SetCreds(c *creds.Credentials) {
 		t.parentDeath.Store(0)
 	}
 	t.setCreds(c)
+	t.k.Keys.SetOwner(&t.keys, c.FSUID, c.FSGID)
 	t.LimitsChanged()
 }

@@ -61,10 +61,12 @@ func (t *Task) exit() {
 		tg.sigMu.Lock()
 		tg.deadUsage.maxrss = max(tg.deadUsage.maxrss, rss)
 		tg.sigMu.Unlock()
+		t.accountExit()
 	}
 
 	t.dropUndo()
 	t.dropFiles()
+	k.Keys.Release(&t.keys)
 	t.ctx.Release()
 	if last {
 		t.leaveTerminal()
@@ -99,6 +101,7 @@ func (t *Task) releaseMM() {
 	t.mu.Lock()
 	t.mm = nil
 	t.mu.Unlock()
+	t.dropAIO(t.aio)
 	m.DecUsers()
 	t.vforkDone()
 }
@@ -154,6 +157,9 @@ func (t *Task) endNamespace() {
 		k.mu.Lock()
 	}
 	k.mu.Unlock()
+	if f := ns.acct.set(nil); f != nil {
+		f.DecRef()
+	}
 }
 
 // notifyExit makes t a zombie, or nothing if nobody will ask for it (Linux's exit_notify).

@@ -11,6 +11,7 @@ import (
 	"ringfence/sentry/fs/pipe"
 	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/futex"
+	"ringfence/sentry/keys"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
@@ -83,6 +84,11 @@ type Kernel struct {
 
 	// Futexes are the queues of futex(2).
 	Futexes futex.Manager
+	// Keys are what add_key(2) and keyctl(2) work on.
+	Keys *keys.Table
+	// AIOMax is how many requests all contexts of io_setup(2) may have (/proc/sys/fs/aio-max-nr). Each takes
+	// memory of the sandbox as soon as it is asked for.
+	AIOMax atomic.Int64
 
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
@@ -97,6 +103,8 @@ type Kernel struct {
 	tasks sync.WaitGroup // goroutines of tasks
 
 	users userTable
+
+	aio aioWorkers
 
 	// counters for /proc/stat, /proc/loadavg and leak checks.
 	Forks     atomic.Int64
@@ -120,6 +128,7 @@ func New(c Config) *Kernel {
 		Memory:   c.Memory,
 		UserNS:   &creds.UserNamespace{},
 		ticks:    clock.NewCounter(),
+		Keys:     keys.New(),
 	}
 	if k.MaxTasks == 0 {
 		k.MaxTasks = DefaultMaxTasks
@@ -133,6 +142,8 @@ func New(c Config) *Kernel {
 	k.PIDNS = k.newPIDNamespace(nil, k.UserNS)
 	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(k.UserNS)
+	k.aio.dev = c.VFS.NewDev()
+	k.AIOMax.Store(defaultAIOMax)
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)
 	k.Memfds = tmpfs.NewMemfds(c.VFS, c.MemFile)

@@ -45,6 +45,8 @@ type PIDNamespace struct {
 	parent *PIDNamespace
 	level  int
 
+	acct accounting
+
 	// Guarded by Kernel.mu.
 	last     int32 // last number given out
 	tasks    map[int32]*Task

@@ -6,6 +6,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/mm"
 	"ringfence/sentry/vfs"
 )
 
@@ -101,6 +102,47 @@ func PIDFDGroup(f *vfs.File) (*ThreadGroup, error) {
 		return nil, errno.EBADF
 	}
 	return p.tg, nil
+}
+
+// CheckDying is EINVAL unless the process, and every other that shares its memory, has been told to die, and
+// ESRCH if its memory is gone: what process_mrelease(2) asks before it takes the memory away.
+func (tg *ThreadGroup) CheckDying() error {
+	k := tg.k
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	m := tg.memoryLocked()
+	if m == nil {
+		return errno.ESRCH
+	}
+	for _, x := range k.PIDNS.tasks {
+		x.mu.Lock()
+		shares := x.mm == m
+		x.mu.Unlock()
+		if shares && !x.tg.dyingLocked() {
+			return errno.EINVAL
+		}
+	}
+	return nil
+}
+
+// memoryLocked returns the address space of any task of the process, without a user; nil if there is none.
+func (tg *ThreadGroup) memoryLocked() *mm.MM {
+	for _, x := range tg.threads {
+		x.mu.Lock()
+		m := x.mm
+		x.mu.Unlock()
+		if m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// dyingLocked reports whether all of the process will end.
+func (tg *ThreadGroup) dyingLocked() bool {
+	tg.sigMu.Lock()
+	defer tg.sigMu.Unlock()
+	return tg.exiting || tg.onlyLeaderLocked() && tg.leader.exitStarted
 }
 
 // SignalPIDFD is pidfd_send_signal(2) with a pidfd; EBADF if f is none.

@@ -116,6 +116,7 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 		k: k, blocker: newBlocker(), user: k.user(a.Cred.RUID), userID: a.Cred.RUID,
 		mm: m, regs: regs, ctx: k.Platform.NewContext(),
 		files: a.Files, fs: newFSShare(a.FS), mounts: a.Mounts,
+		aio:  newAIOTable(),
 		comm: img.Comm(),
 		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, NetID: k.netID, CgroupID: k.cgroupID, TimeID: k.timeID},
 	}

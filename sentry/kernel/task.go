@@ -11,6 +11,7 @@ import (
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/futex"
+	"ringfence/sentry/keys"
 	"ringfence/sentry/limits"
 	"ringfence/sentry/mm"
 	"ringfence/sentry/usermem"
@@ -90,6 +91,8 @@ type Task struct {
 	user        *userCount // of the real user id; task goroutine only
 	userID      creds.UID
 	sysvUndo    *undoList
+	keys        keys.Holder // guarded by its table
+	aio         *aioTable   // of the address space; task goroutine only
 
 	// Guarded by tg.sigMu.
 	sigMask     linux.SignalSet

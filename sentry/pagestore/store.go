@@ -94,6 +94,23 @@ func (s *Store) Pages() uint64 {
 	return s.held
 }
 
+// PagesIn returns how many of the pages from number first to last take memory.
+func (s *Store) PagesIn(first, last uint64) uint64 {
+	const highest = MaxSize >> addr.PageShift
+	if first > last || first > highest {
+		return 0
+	}
+	start, end := first<<addr.PageShift, (min(last, highest)+1)<<addr.PageShift
+	n := uint64(0)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.pages.Ascend(start, end, func(e span.Entry[none]) bool {
+		n += min(e.End, end) - max(e.Start, start)
+		return true
+	})
+	return n >> addr.PageShift
+}
+
 // Read moves bytes from offset off to dst until dst or the file ends. With a
 // count above zero the error says why it stopped early.
 func (s *Store) Read(dst *usermem.Sequence, off uint64) (int, error) {

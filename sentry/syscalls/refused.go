@@ -28,7 +28,6 @@ var refusals = []refusal{
 	{linux.SYS_SET_THREAD_AREA, "set_thread_area", errno.ENOSYS, "dropped by Linux"},
 	{linux.SYS_GET_THREAD_AREA, "get_thread_area", errno.ENOSYS, "dropped by Linux"},
 
-	{linux.SYS_ACCT, "acct", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_SWAPON, "swapon", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_SWAPOFF, "swapoff", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_IOPL, "iopl", errno.EPERM, "the machine is not the guest's"},
@@ -40,13 +39,7 @@ var refusals = []refusal{
 	{linux.SYS_KEXEC_FILE_LOAD, "kexec_file_load", errno.EPERM, "the machine is not the guest's"},
 	{linux.SYS_BPF, "bpf", errno.EPERM, "the machine is not the guest's"},
 
-	{linux.SYS_MODIFY_LDT, "modify_ldt", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_SYSFS, "sysfs", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_QUOTACTL, "quotactl", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_QUOTACTL_FD, "quotactl_fd", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_ADD_KEY, "add_key", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_REQUEST_KEY, "request_key", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_KEYCTL, "keyctl", errno.ENOSYS, "not offered: as on a Linux built without it"},
+	{linux.SYS_MODIFY_LDT, "modify_ldt", errno.ENOSYS, "not offered: segments of a table can't be honoured"},
 	{linux.SYS_FANOTIFY_INIT, "fanotify_init", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_FANOTIFY_MARK, "fanotify_mark", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_USERFAULTFD, "userfaultfd", errno.ENOSYS, "not offered: as on a Linux built without it"},
@@ -58,19 +51,8 @@ var refusals = []refusal{
 	{linux.SYS_LANDLOCK_RESTRICT_SELF, "landlock_restrict_self", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_MEMFD_SECRET, "memfd_secret", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_MAP_SHADOW_STACK, "map_shadow_stack", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_LSM_GET_SELF_ATTR, "lsm_get_self_attr", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_LSM_SET_SELF_ATTR, "lsm_set_self_attr", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_LSM_LIST_MODULES, "lsm_list_modules", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_URETPROBE, "uretprobe", errno.ENOSYS, "not offered: as on a Linux built without it"},
 
-	{linux.SYS_IO_SETUP, "io_setup", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_DESTROY, "io_destroy", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_GETEVENTS, "io_getevents", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_PGETEVENTS, "io_pgetevents", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_SUBMIT, "io_submit", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_IO_CANCEL, "io_cancel", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_CACHESTAT, "cachestat", errno.ENOSYS, "not yet: programs fall back"},
-	{linux.SYS_PROCESS_MRELEASE, "process_mrelease", errno.ENOSYS, "not yet: programs fall back"},
 
 	{linux.SYS_PERF_EVENT_OPEN, "perf_event_open", errno.EACCES, "the host's counters are not the guest's"},
 }

@@ -2,6 +2,7 @@ package syscalls
 
 import (
 	"crypto/rand"
+	"strings"
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
@@ -24,6 +25,7 @@ var miscCalls = []line{
 	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Partial, "FILE VM FILES FS SIGHAND IO SYSVSEM", ""},
 	{linux.SYS_VHANGUP, "vhangup", sysVhangup, kernel.Full, "", ""},
 	{linux.SYS_REBOOT, "reboot", sysReboot, kernel.Partial, "", "EPERM for all commands: the machine is not the guest's"},
+	{linux.SYS_SYSFS, "sysfs", sysSysfs, kernel.Full, "1 2 3", ""},
 }
 
 func sysArchPrctl(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -262,6 +264,37 @@ func sysReboot(t *kernel.Task, a *arch.Args) (uint64, error) {
 	switch a[1].Uint() {
 	case linux.LINUX_REBOOT_MAGIC2, linux.LINUX_REBOOT_MAGIC2A, linux.LINUX_REBOOT_MAGIC2B, linux.LINUX_REBOOT_MAGIC2C:
 		return 0, errno.EPERM
+	}
+	return 0, errno.EINVAL
+}
+
+// sysSysfs numbers the types of file systems as /proc/filesystems lists them.
+func sysSysfs(t *kernel.Task, a *arch.Args) (uint64, error) {
+	lines := strings.Split(strings.TrimSuffix(t.Kernel().VFS.Filesystems(), "\n"), "\n")
+	name := func(l string) string { return l[strings.IndexByte(l, '\t')+1:] }
+	switch a[0].Int() {
+	case 1:
+		want, err := t.CopyInPath(a[1].Addr())
+		if err != nil {
+			return 0, err
+		}
+		if want == "" {
+			return 0, errno.ENOENT
+		}
+		for i, l := range lines {
+			if name(l) == want {
+				return uint64(i), nil
+			}
+		}
+		return 0, errno.EINVAL
+	case 2:
+		i := a[1].Uint()
+		if uint64(i) >= uint64(len(lines)) {
+			return 0, errno.EINVAL
+		}
+		return 0, t.CopyOut(a[2].Addr(), append([]byte(name(lines[i])), 0))
+	case 3:
+		return uint64(len(lines)), nil
 	}
 	return 0, errno.EINVAL
 }

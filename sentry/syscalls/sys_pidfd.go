@@ -12,6 +12,7 @@ var pidfdCalls = []line{
 	{linux.SYS_PIDFD_OPEN, "pidfd_open", sysPidfdOpen, kernel.Full, "PIDFD_NONBLOCK PIDFD_THREAD", ""},
 	{linux.SYS_PIDFD_SEND_SIGNAL, "pidfd_send_signal", sysPidfdSendSignal, kernel.Full, "THREAD THREAD_GROUP PROCESS_GROUP", ""},
 	{linux.SYS_PIDFD_GETFD, "pidfd_getfd", sysPidfdGetfd, kernel.Full, "", ""},
+	{linux.SYS_PROCESS_MRELEASE, "process_mrelease", sysProcessMrelease, kernel.Full, "", "memory goes with the process in any case"},
 }
 
 func sysPidfdOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -66,4 +67,20 @@ func sysPidfdGetfd(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	defer f.DecRef()
 	return result(t.PIDFDGet(f, a[1].Int()))
+}
+
+func sysProcessMrelease(t *kernel.Task, a *arch.Args) (uint64, error) {
+	if a[1].Uint() != 0 {
+		return 0, errno.EINVAL
+	}
+	f, err := t.GetFile(a[0].Int())
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	tg, err := kernel.PIDFDGroup(f)
+	if err != nil {
+		return 0, err
+	}
+	return 0, tg.CheckDying()
 }

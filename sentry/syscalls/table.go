@@ -82,6 +82,11 @@ var families = [][]line{
 	mempolicyCalls,
 	processVMCalls,
 	futexCalls,
+	aioCalls,
+	cachestatCalls,
+	keyCalls,
+	lsmCalls,
+	quotaCalls,
 }
 
 // Table returns the table of system calls. It panics if two lines claim one number.

@@ -81,7 +81,7 @@ var Table = []Layer{
 	},
 	{
 		Name:     "L6",
-		Packages: []string{"sentry/vfs/...", "sentry/mm", "sentry/futex"},
+		Packages: []string{"sentry/vfs/...", "sentry/mm", "sentry/futex", "sentry/keys"},
 		Within:   []string{"sentry/vfs/vfstest -> sentry/vfs"},
 	},
 	{

@@ -104,7 +104,7 @@ func (in *instance) rootEntries() *tree.Static {
 		{Name: "irq", Make: &tree.Static{Space: "proc/irq"}},
 		constant("kallsyms", ""),
 		in.file("key-users", 0o444, keyUsers),
-		constant("keys", ""),
+		in.file("keys", 0o444, keysText),
 		in.file("loadavg", 0o444, loadavg),
 		in.file("locks", 0o444, locksText),
 		in.file("meminfo", 0o444, meminfo),

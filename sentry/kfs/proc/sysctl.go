@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -71,6 +72,27 @@ func knobs(name, v string) tree.Entry {
 	return entryOf(name, &sysctl{value: v, numbers: len(strings.Fields(v)), max: 1<<63 - 1})
 }
 
+// tunable is an integer not below 0 that counts from when it is set.
+type tunable struct{ v *atomic.Int64 }
+
+// Text implements tree.Text.
+func (x tunable) Text(vfs.Caller) ([]byte, error) {
+	return []byte(strconv.FormatInt(x.v.Load(), 10) + "\n"), nil
+}
+
+// Set implements tree.Setter.
+func (x tunable) Set(c vfs.Caller, b []byte) error {
+	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+		return errno.EPERM
+	}
+	n, err := strconv.ParseInt(strings.TrimRight(string(b), " \t\n\x00"), 0, 64)
+	if err != nil || n < 0 || n > maxInt {
+		return errno.EINVAL
+	}
+	x.v.Store(n)
+	return nil
+}
+
 // word is a text that can be set.
 func word(name, v string) tree.Entry {
 	return entryOf(name, &sysctl{value: v})
@@ -94,8 +116,8 @@ func (in *instance) sysctls() *tree.Static {
 		dir("sys/debug", "debug", knob("exception-trace", 1, 0, 1)),
 		dir("sys/dev", "dev", dir("sys/dev/tty", "tty", knob("ldisc_autoload", 1, 0, 1), knob("legacy_tiocsti", 0, 0, 0))),
 		dir("sys/fs", "fs",
-			knob("aio-max-nr", 65536, 0, maxInt),
-			fixed("aio-nr", "0"),
+			entryOf("aio-max-nr", tunable{&in.k.AIOMax}),
+			in.file("aio-nr", 0o444, aioNr),
 			fixed("dentry-state", "0\t0\t45\t0\t0\t0"),
 			dir("sys/fs/epoll", "epoll", knob("max_user_watches", max(pages*4096/25/160, 1), 0, 1<<62)),
 			knob("file-max", 1<<63-1, 0, 1<<63-1),
@@ -131,7 +153,10 @@ func (in *instance) sysctls() *tree.Static {
 			entryOf("domainname", utsName{in, true}),
 			entryOf("hostname", utsName{in, false}),
 			fixed("io_uring_disabled", "2"),
-			dir("sys/kernel/keys", "keys", knob("maxbytes", 20000, 0, maxInt), knob("maxkeys", 200, 0, maxInt), knob("root_maxbytes", 25000000, 0, maxInt), knob("root_maxkeys", 1000000, 0, maxInt)),
+			dir("sys/kernel/keys", "keys", fixed("gc_delay", "300"),
+				entryOf("maxbytes", tunable{&in.k.Keys.Quotas.Bytes}), entryOf("maxkeys", tunable{&in.k.Keys.Quotas.Keys}),
+				fixed("persistent_keyring_expiry", "259200"),
+				entryOf("root_maxbytes", tunable{&in.k.Keys.Quotas.RootBytes}), entryOf("root_maxkeys", tunable{&in.k.Keys.Quotas.RootKeys})),
 			knob("kptr_restrict", 1, 0, 2),
 			fixed("modules_disabled", "1"),
 			knob("msgmax", 8192, 0, maxInt),
@@ -223,6 +248,12 @@ func userLimits() (out []tree.Entry) {
 // fileNr is how many files are open: nobody counts.
 func fileNr(_ *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	fmt.Fprintf(b, "0\t0\t%d\n", int64(1<<63-1))
+	return nil
+}
+
+// aioNr is how many requests io_setup(2) has been asked for.
+func aioNr(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+	fmt.Fprintf(b, "%d\n", in.k.AIORequests())
 	return nil
 }
 

@@ -191,7 +191,15 @@ func cgroups(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 }
 
 func keyUsers(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
-	fmt.Fprintf(b, "%5d: %5d %d/%d %d/%d %d/%d\n", 0, 1, 0, 0, 0, 1000000, 0, 25000000)
+	b.WriteString(in.k.Keys.UsersText())
+	return nil
+}
+
+// keysText lists the keys that the reader may view.
+func keysText(in *instance, c vfs.Caller, b *bytes.Buffer) error {
+	if t := self(c); t != nil {
+		b.WriteString(in.k.Keys.Text(t.KeyCaller()))
+	}
 	return nil
 }
 
