@@ -53,6 +53,5 @@ var refusals = []refusal{
 	{linux.SYS_MAP_SHADOW_STACK, "map_shadow_stack", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_URETPROBE, "uretprobe", errno.ENOSYS, "not offered: as on a Linux built without it"},
 
-
 	{linux.SYS_PERF_EVENT_OPEN, "perf_event_open", errno.EACCES, "the host's counters are not the guest's"},
 }
