@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"ringfence/runsc/console"
 	"ringfence/sentry/boot"
 	"ringfence/tools/conformance"
 )
@@ -162,7 +163,7 @@ func (g *globals) conformance(f conformanceFlags, args []string) error {
 		return err
 	}
 	if !f.quiet {
-		m := conformance.NewMeter(os.Stderr, terminalFD(os.Stderr))
+		m := conformance.NewMeter(os.Stderr, console.IsTerminal(os.Stderr))
 		defer m.Done()
 		o.Progress = m
 	}
@@ -175,7 +176,7 @@ func (g *globals) conformance(f conformanceFlags, args []string) error {
 	if m, ok := o.Progress.(*conformance.Meter); ok {
 		m.Done()
 	}
-	if err := r.WriteTable(os.Stdout, conformance.TableOptions{Colour: terminalFD(os.Stdout), All: f.all}); err != nil {
+	if err := r.WriteTable(os.Stdout, conformance.TableOptions{Colour: console.IsTerminal(os.Stdout), All: f.all}); err != nil {
 		return err
 	}
 	if f.json != "" {
@@ -231,10 +232,4 @@ func (g *globals) places(platforms []string) ([]conformance.Place, error) {
 		})
 	}
 	return places, nil
-}
-
-// terminalFD reports whether a file is a terminal.
-func terminalFD(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

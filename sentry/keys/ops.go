@@ -93,8 +93,14 @@ func (t *Table) Request(c *Caller, typ, desc string, made bool, dest Serial) (Se
 		}
 		return 0, noKey(err)
 	}
+	return t.linkFound(c, ring, k, true)
+}
+
+// linkFound links a key that was found, by possession or not, into a keyring, if there is one, and returns its
+// serial number.
+func (t *Table) linkFound(c *Caller, ring, k *key, possessed bool) (Serial, error) {
 	if ring != nil {
-		if !k.permits(c, true, link) {
+		if !k.permits(c, possessed, link) {
 			return 0, errno.EACCES
 		}
 		if err := t.link(ring, k, c.Now); err != nil {
@@ -349,15 +355,7 @@ func (t *Table) Search(c *Caller, ringID Serial, typ, desc string, dest Serial) 
 	if err != nil {
 		return 0, noKey(err)
 	}
-	if into != nil {
-		if !k.permits(c, possessed, link) {
-			return 0, errno.EACCES
-		}
-		if err := t.link(into, k, c.Now); err != nil {
-			return 0, err
-		}
-	}
-	return k.serial, nil
+	return t.linkFound(c, into, k, possessed)
 }
 
 // Read is KEYCTL_READ: the payload, or the serial numbers in a keyring. Who possesses a key may read it.
