@@ -94,7 +94,7 @@ func wildcard(family int32) netip.Addr {
 }
 
 // local reports whether an address is one of this host.
-func local(a netip.Addr) bool { return a.IsLoopback() }
+func local(a netip.Addr) bool { return a.IsLoopback() && a != loBroadcast4 }
 
 // route returns what an address stands for as a destination, and the source address that goes with it.
 // ENETUNREACH beyond the loopback interface.

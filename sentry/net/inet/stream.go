@@ -24,9 +24,10 @@ type stream struct {
 	mu         sync.Mutex
 	head, tail *chunk
 	size       int
-	limit      int  // most bytes on the way
-	fin        bool // the writer is done
-	gone       bool // nobody reads any more: what is written meets a reset
+	total      uint32 // bytes ever written, as sequence numbers count
+	limit      int    // most bytes on the way
+	fin        bool   // the writer is done
+	gone       bool   // nobody reads any more: what is written meets a reset
 }
 
 // write adds bytes and returns how many. EAGAIN if there is no room for more, EPIPE if nobody reads.
@@ -58,6 +59,7 @@ func (s *stream) write(src *usermem.Sequence) (int, error) {
 		n, err := src.CopyIn(c.b[c.w : c.w+k])
 		c.w += n
 		s.size += n
+		s.total += uint32(n)
 		done += n
 		if n < k {
 			s.trimLocked()
@@ -130,11 +132,22 @@ func (s *stream) length() int {
 	return s.size
 }
 
-// finish says that the writer is done.
-func (s *stream) finish() {
+// count returns how many bytes were written, with one for the end, and whether that has come.
+func (s *stream) count() (n uint32, fin bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fin = true
+	if s.fin {
+		return s.total + 1, true
+	}
+	return s.total, false
+}
+
+// finish says that the writer is done, and reports whether that was known.
+func (s *stream) finish() (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again, s.fin = s.fin, true
+	return again
 }
 
 // abandon says that nobody reads any more and drops what is there. It reports whether that was

@@ -10,7 +10,7 @@ import (
 )
 
 // Send implements socket.Socket. An address is ignored, as by Linux.
-func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
+func (t *TCP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
 	if m.Flags&linux.MSG_OOB != 0 {
 		return 0, errno.EOPNOTSUPP
 	}
@@ -36,7 +36,13 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		t.wasReset(errno.EPIPE, out)
 		return int(size), nil
 	}
-	n, err := out.write(src)
+	var n int
+	var err error
+	if t.st.tapped() {
+		n, err = t.writeShown(in, out, src, c.Now())
+	} else {
+		n, err = out.write(src)
+	}
 	if err == errno.EPIPE {
 		// The peer has closed: what is sent is answered by a reset, which the next call
 		// will meet.
