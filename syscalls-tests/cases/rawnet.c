@@ -1024,4 +1024,17 @@ CASE(broadcast_echo_is_not_answered) {
 	NOTHING(r);
 }
 
+CASE(ipv6_bound_to_one_family_does_not_reach_the_other) {
+	network();
+	struct sockaddr_in6 lo = v6("::1", 0), mapped = v6("::ffff:127.0.0.1", 0), to = v6("::1", 4000), to4 = v6("::ffff:127.0.0.1", 4000);
+	for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
+		int s = sock(AF_INET6, type, 0);
+		CHECK(bind(s, SA(lo)) == 0);
+		CHECK_ERRNO(connect(s, SA(to4)), ENETUNREACH);
+		s = sock(AF_INET6, type, 0);
+		CHECK(bind(s, SA(mapped)) == 0);
+		CHECK_ERRNO(connect(s, SA(to)), EAFNOSUPPORT);
+	}
+}
+
 MAIN()

@@ -69,10 +69,7 @@ func (st *Stack) icmp(p *packet, request, reply uint8) {
 		}
 		st.input(icmpPacket(p.dst, p.src, head, body, p.stamp))
 	case reply:
-		st.mu.Lock()
-		g := st.findPingLocked(p)
-		st.mu.Unlock()
-		if g != nil {
+		if g := st.findPing(p); g != nil {
 			g.deliver(&datagram{data: p.body, from: netip.AddrPortFrom(p.src, 0), to: p.dst, head: p.head, stamp: p.stamp})
 		}
 	}

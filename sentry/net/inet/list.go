@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -108,7 +107,10 @@ func (st *Stack) allRaws() []*Raw {
 // PingText returns /proc/net/icmp, or icmp6: the ping sockets.
 func (st *Stack) PingText(v6 bool) string {
 	st.mu.Lock()
-	all := slices.Collect(maps.Keys(st.pings))
+	var all []*Ping
+	for _, l := range st.pings {
+		all = append(all, l...)
+	}
 	st.mu.Unlock()
 	var entries []entry
 	for _, p := range all {

@@ -30,6 +30,15 @@ type packet struct {
 
 func (p *packet) v6() bool { return p.dst.Is6() }
 
+// as4 returns the bytes of an IPv4 address, zeros for another: IPv6 sockets may be bound to one family and
+// talk to the other.
+func as4(a netip.Addr) (b [4]byte) {
+	if a.Is4() {
+		b = a.As4()
+	}
+	return b
+}
+
 // whole returns an IPv4 packet with its header.
 func (p *packet) whole(st *Stack) []byte {
 	if p.ip != nil {
@@ -44,7 +53,7 @@ func (p *packet) whole(st *Stack) []byte {
 		b[6] = 0x40
 	}
 	b[8], b[9] = p.head.ttl, p.proto
-	src, dst := p.src.As4(), p.dst.As4()
+	src, dst := as4(p.src), as4(p.dst)
 	copy(b[12:], src[:])
 	copy(b[16:], dst[:])
 	binary.BigEndian.PutUint16(b[10:], ^sum(0, b[:ipHeader]))
@@ -116,7 +125,7 @@ func pseudo(src, dst netip.Addr, proto uint8, size int) uint16 {
 		copy(b[16:], d[:])
 		n = 32
 	} else {
-		s, d := src.As4(), dst.As4()
+		s, d := as4(src), as4(dst)
 		copy(b[:], s[:])
 		copy(b[4:], d[:])
 		n = 8

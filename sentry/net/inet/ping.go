@@ -3,6 +3,7 @@ package inet
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -18,6 +19,10 @@ import (
 type Ping struct {
 	endpoint
 	kept bool // the identifier is from bind(2); guarded by mu
+
+	// Of a socket with an identifier. Guarded by Stack.mu.
+	addr  netip.Addr
+	reuse bool
 }
 
 // PingGroups are the groups whose members may have ping sockets (net.ipv4.ping_group_range).
@@ -56,37 +61,24 @@ func (st *Stack) newPing(c vfs.Caller, family, protocol int32) (socket.Socket, e
 // Kind implements socket.Socket.
 func (p *Ping) Kind() (family, typ, protocol int32) { return p.family, linux.SOCK_DGRAM, p.protocol }
 
-// pingHold is what a ping socket receives. Guarded by Stack.mu.
-type pingHold struct {
-	addr  netip.Addr
+// pingKey is an identifier of one family.
+type pingKey struct {
+	v6    bool
 	ident uint16
-	reuse bool
 }
+
+func (p *Ping) key(ident uint16) pingKey { return pingKey{p.family == linux.AF_INET6, ident} }
 
 // takeLocked gives the socket an identifier, 0 for any that is free. Preconditions: mu.
 func (p *Ping) takeLocked(addr netip.Addr, ident uint16) error {
 	reuse := p.Options().ReuseAddr
-	p.st.mu.Lock()
-	defer p.st.mu.Unlock()
-	used := func(n uint16) (busy, refuses bool) {
-		for o, h := range p.st.pings {
-			if h.ident == n && o.family == p.family {
-				busy, refuses = true, refuses || !h.reuse || !reuse
-			}
-		}
-		return busy, refuses
-	}
-	if ident != 0 {
-		if _, refuses := used(ident); refuses {
-			return errno.EADDRINUSE
-		}
-	} else {
+	st := p.st
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if ident == 0 {
 		for range 1 << 16 {
-			if p.st.nextIdent++; p.st.nextIdent == 0 {
-				continue
-			}
-			if busy, _ := used(p.st.nextIdent); !busy {
-				ident = p.st.nextIdent
+			if st.nextIdent++; st.nextIdent != 0 && len(st.pings[p.key(st.nextIdent)]) == 0 {
+				ident = st.nextIdent
 				break
 			}
 		}
@@ -94,24 +86,44 @@ func (p *Ping) takeLocked(addr netip.Addr, ident uint16) error {
 			return errno.EADDRINUSE
 		}
 	}
+	k := p.key(ident)
+	for _, o := range st.pings[k] {
+		if !o.reuse || !reuse {
+			return errno.EADDRINUSE
+		}
+	}
 	p.num = ident
-	p.st.pings[p] = pingHold{addr, ident, reuse}
+	p.addr, p.reuse = addr, reuse
+	st.pings[k] = append(st.pings[k], p)
 	return nil
 }
 
-// findPingLocked returns the socket that has the identifier of an echo reply. Preconditions: mu.
-func (st *Stack) findPingLocked(m *packet) *Ping {
-	ident := binary.BigEndian.Uint16(m.body[4:])
-	var found *Ping
-	for p, h := range st.pings {
-		if h.ident != ident || (p.family == linux.AF_INET6) != m.v6() || h.addr != m.dst && !group(h.addr).any() {
-			continue
-		}
-		if found == nil || !group(h.addr).any() {
-			found = p
+// release gives the identifier back.
+func (p *Ping) release(ident uint16) {
+	k := p.key(ident)
+	p.st.mu.Lock()
+	defer p.st.mu.Unlock()
+	l := p.st.pings[k]
+	if i := slices.Index(l, p); i >= 0 {
+		l = slices.Delete(l, i, i+1)
+	}
+	if len(l) == 0 {
+		delete(p.st.pings, k)
+	} else {
+		p.st.pings[k] = l
+	}
+}
+
+// findPing returns the socket that has the identifier of an echo reply, nil if there is none.
+func (st *Stack) findPing(m *packet) *Ping {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, p := range st.pings[pingKey{m.v6(), binary.BigEndian.Uint16(m.body[4:])}] {
+		if group(p.addr).any() || p.addr == m.dst {
+			return p
 		}
 	}
-	return found
+	return nil
 }
 
 // Bind implements socket.Socket: the port is the identifier.
@@ -144,10 +156,8 @@ func (p *Ping) Connect(_ socket.Caller, addr []byte, _ uint32) error {
 		p.remote = netip.AddrPort{}
 		p.local = p.bound
 		if !p.kept {
+			p.release(p.num)
 			p.num = 0
-			p.st.mu.Lock()
-			delete(p.st.pings, p)
-			p.st.mu.Unlock()
 		}
 		return nil
 	}
@@ -251,7 +261,8 @@ func (p *Ping) Ioctl(vfs.Caller, usermem.IO, uint32, arch.Arg) (uint64, error) {
 // Close implements socket.Socket.
 func (p *Ping) Close() {
 	p.shutDown()
-	p.st.mu.Lock()
-	defer p.st.mu.Unlock()
-	delete(p.st.pings, p)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.release(p.num)
+	p.num = 0
 }

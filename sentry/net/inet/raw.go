@@ -200,7 +200,7 @@ func (st *Stack) sendHeader4(b []byte, from netip.Addr, now int64) error {
 	}
 	if hl >= ipHeader {
 		if binary.LittleEndian.Uint32(b[12:]) == 0 {
-			src := from.As4()
+			src := as4(from)
 			copy(b[12:], src[:])
 		}
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)))

@@ -36,7 +36,7 @@ type Stack struct {
 
 	// raws are the raw sockets of each protocol. A list that was read may be used without mu.
 	raws       map[int32][]*Raw
-	pings      map[*Ping]pingHold
+	pings      map[pingKey][]*Ping // that have an identifier
 	pingGroups PingGroups
 	nextIdent  uint16
 	groups     map[netip.Addr]int // how many sockets are in a multicast group
@@ -69,7 +69,7 @@ func NewStack() *Stack {
 	return &Stack{
 		tcp: make(ports), udp: make(ports), udpLite: make(ports), next: firstEphemeral,
 		tcps: make(map[*TCP]struct{}), udps: make(map[*UDP]struct{}),
-		raws: make(map[int32][]*Raw), pings: make(map[*Ping]pingHold), groups: make(map[netip.Addr]int),
+		raws: make(map[int32][]*Raw), pings: make(map[pingKey][]*Ping), groups: make(map[netip.Addr]int),
 		pingGroups: PingGroups{Low: 0, High: math.MaxInt32},
 	}
 }

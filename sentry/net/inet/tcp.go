@@ -242,6 +242,9 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 		return err
 	}
 	dst, src, err := route(a.Addr())
+	if err == nil && t.binding != nil {
+		err = mayMeet(t.binding.addr, dst)
+	}
 	if err != nil {
 		t.mu.Unlock()
 		return err

@@ -263,6 +263,9 @@ func (u *UDP) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
 		bound = u.binding.addr
 	}
 	dst, src, err = u.opts.route(a, bound, &u.Base)
+	if err == nil && u.binding != nil {
+		err = mayMeet(bound, dst)
+	}
 	if err == nil && !group(bound).any() && group(bound).unicast() {
 		src = bound
 	}
