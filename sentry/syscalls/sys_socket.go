@@ -374,7 +374,8 @@ func recv(t *kernel.Task, f *vfs.File, s socket.Socket, seq *usermem.Sequence, m
 	}
 	all := m.Flags&linux.MSG_WAITALL != 0 && m.Flags&linux.MSG_PEEK == 0
 	total := 0
-	err := blockOnSocket(t, f, false, m.Flags&linux.MSG_DONTWAIT != 0, func() error {
+	// Nobody waits for an error.
+	err := blockOnSocket(t, f, false, m.Flags&(linux.MSG_DONTWAIT|linux.MSG_ERRQUEUE) != 0, func() error {
 		n, err := s.Recv(t, seq, m)
 		total += n
 		if n > 0 && err == errno.EAGAIN && !all || m.Files != nil {

@@ -17,7 +17,10 @@ func (in *instance) netDir() *tree.Static {
 		constant("dev_mcast", ""),
 		constant("fib_trie", ""),
 		constant("if_inet6", "00000000000000000000000000000001 01 80 10 80       lo\n"),
-		constant("igmp", "Idx\tDevice    : Count Querier\tGroup    Users Timer\tReporter\n1\tlo        :     1      V3\n\t\t\t\t010000E0     1 0:00000000\t\t0\n"),
+		in.file("icmp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.PingText(false)) }),
+		in.file("icmp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.PingText(true)) }),
+		in.file("igmp", 0o444, igmp),
+		in.file("igmp6", 0o444, igmp6),
 		constant("ipv6_route", ""),
 		constant("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
 		constant("netstat", "TcpExt: SyncookiesSent SyncookiesRecv SyncookiesFailed\nTcpExt: 0 0 0\nIpExt: InNoRoutes InTruncatedPkts InMcastPkts\nIpExt: 0 0 0\n"),
@@ -25,11 +28,14 @@ func (in *instance) netDir() *tree.Static {
 		constant("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re sp bi br ha uh gp em\n"),
 		constant("psched", "000003e8 00000040 000f4240 3b9aca00\n"),
 		constant("ptype", "Type Device      Function\n"),
-		constant("raw", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n"),
+		in.file("raw", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.RawText(false)) }),
+		in.file("raw6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.RawText(true)) }),
 		constant("route", pad("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT", 127)),
 		constant("snmp", snmp),
 		in.file("sockstat", 0o444, sockstat),
-		constant("sockstat6", "TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse 0\nFRAG6: inuse 0 memory 0\n"),
+		in.file("sockstat6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+			return put(b, fmt.Sprintf("TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse %d\nFRAG6: inuse 0 memory 0\n", in.k.Inet.RawCount(linux.AF_INET6)))
+		}),
 		constant("softnet_stat", "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"),
 		in.file("tcp", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(false)) }),
 		in.file("tcp6", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.TCPText(true)) }),
@@ -77,8 +83,8 @@ func unixSockets(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 
 func sockstat(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	tcp, udp := in.k.Inet.Count()
-	fmt.Fprintf(b, "sockets: used %d\nTCP: inuse %d orphan 0 tw 0 alloc %d mem 0\nUDP: inuse %d mem 0\nUDPLITE: inuse 0\nRAW: inuse 0\nFRAG: inuse 0 memory 0\n",
-		in.k.Unix.Count()+tcp+udp, tcp, tcp, udp)
+	fmt.Fprintf(b, "sockets: used %d\nTCP: inuse %d orphan 0 tw 0 alloc %d mem 0\nUDP: inuse %d mem 0\nUDPLITE: inuse 0\nRAW: inuse %d\nFRAG: inuse 0 memory 0\n",
+		in.k.Unix.Count()+tcp+udp, tcp, tcp, udp, in.k.Inet.RawCount(linux.AF_INET))
 	return nil
 }
 
@@ -107,7 +113,7 @@ func (in *instance) netSysctls() []tree.Entry {
 			knobs("ip_local_port_range", "32768\t60999"),
 			knob("ip_nonlocal_bind", 0, 0, 1),
 			knob("ip_unprivileged_port_start", 1024, 0, 65535),
-			knobs("ping_group_range", "1\t0"),
+			entryOf("ping_group_range", pingGroups{in}),
 			fixed("tcp_allowed_congestion_control", "reno cubic"),
 			fixed("tcp_available_congestion_control", "reno cubic"),
 			word("tcp_congestion_control", "cubic"),

@@ -94,7 +94,19 @@ func wildcard(family int32) netip.Addr {
 }
 
 // local reports whether an address is one of this host.
-func local(a netip.Addr) bool { return a.IsLoopback() }
+func local(a netip.Addr) bool { return a.IsLoopback() && a != loBroadcast4 }
+
+// mayMeet reports whether a socket bound to an address can talk to another: an IPv6 socket may be bound to
+// an address of either family.
+func mayMeet(bound, to netip.Addr) error {
+	switch {
+	case bound == any6 || bound.Is4() == to.Is4():
+		return nil
+	case to.Is4():
+		return errno.ENETUNREACH
+	}
+	return errno.EAFNOSUPPORT
+}
 
 // route returns what an address stands for as a destination, and the source address that goes with it.
 // ENETUNREACH beyond the loopback interface.

@@ -77,6 +77,74 @@ func (st *Stack) UDPText(protocol int32, v6 bool) string {
 	return table(entries, v6, true)
 }
 
+// RawText returns /proc/net/raw, or raw6.
+func (st *Stack) RawText(v6 bool) string {
+	var entries []entry
+	for _, r := range st.allRaws() {
+		if (r.family == linux.AF_INET6) == v6 {
+			entries = append(entries, r.entry())
+		}
+	}
+	text := table(entries, v6, true)
+	if !v6 {
+		// The title is not indented as that of udp.
+		_, lines, _ := strings.Cut(text, "\n")
+		text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n" + lines
+	}
+	return text
+}
+
+func (st *Stack) allRaws() []*Raw {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	var all []*Raw
+	for _, l := range st.raws {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// PingText returns /proc/net/icmp, or icmp6: the ping sockets.
+func (st *Stack) PingText(v6 bool) string {
+	st.mu.Lock()
+	var all []*Ping
+	for _, l := range st.pings {
+		all = append(all, l...)
+	}
+	st.mu.Unlock()
+	var entries []entry
+	for _, p := range all {
+		if (p.family == linux.AF_INET6) == v6 {
+			entries = append(entries, p.entry())
+		}
+	}
+	return table(entries, v6, true)
+}
+
+// RawCount returns how many raw sockets of a family there are.
+func (st *Stack) RawCount(family int32) int {
+	n := 0
+	for _, r := range st.allRaws() {
+		if r.family == family {
+			n++
+		}
+	}
+	return n
+}
+
+// Groups returns the multicast groups of one family that sockets are in, and how many are.
+func (st *Stack) Groups(v6 bool) map[netip.Addr]int {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	out := make(map[netip.Addr]int)
+	for a, n := range st.groups {
+		if a.Is6() == v6 {
+			out[a] = n
+		}
+	}
+	return out
+}
+
 // Count returns how many sockets there are, for /proc/net/sockstat.
 func (st *Stack) Count() (tcp, udp int) {
 	st.mu.Lock()

@@ -17,7 +17,11 @@ type options struct {
 	v6only             bool
 	recvErr            bool // IP_RECVERR: unconnected sockets hear of closed ports
 	pktInfo4, pktInfo6 bool
-	congestion         string // TCP_CONGESTION if set
+	congestion         string     // TCP_CONGESTION if set
+	multicastIf        bool       // IP_MULTICAST_IF names the loopback interface,
+	multicastAddr      netip.Addr // by this address, if valid
+	multicastIf6       int32      // IPV6_MULTICAST_IF
+	groups             map[netip.Addr]*membership
 	ints               map[option]int32
 }
 
@@ -58,6 +62,8 @@ var intOptions = map[option]spec{
 	{linux.SOL_IP, linux.IP_TTL}:                  {value: 64, low: 1, high: 255},
 	{linux.SOL_IP, linux.IP_MTU_DISCOVER}:         {value: 1, low: 0, high: 5},
 	{linux.SOL_IP, linux.IP_RECVTTL}:              {flag: true},
+	{linux.SOL_IP, linux.IP_RETOPTS}:              {flag: true}, // nothing here has IP options
+	{linux.SOL_IP, linux.IP_RECVOPTS}:             {flag: true},
 	{linux.SOL_IP, linux.IP_RECVTOS}:              {flag: true},
 	{linux.SOL_IP, linux.IP_FREEBIND}:             {flag: true},
 	{linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT}: {flag: true},
@@ -107,10 +113,17 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 			return errno.EINVAL
 		}
 		return errno.ENOENT
-	case option{linux.SOL_IP, linux.IP_ADD_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_ADD_MEMBERSHIP}:
-		return errno.ENODEV // no interface takes part in multicast
-	case option{linux.SOL_IP, linux.IP_DROP_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_DROP_MEMBERSHIP}:
-		return errno.EADDRNOTAVAIL
+	case option{linux.SOL_IP, linux.IP_ADD_MEMBERSHIP}, option{linux.SOL_IP, linux.IP_DROP_MEMBERSHIP},
+		option{linux.SOL_IPV6, linux.IPV6_ADD_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_DROP_MEMBERSHIP}:
+		return errno.EPROTO // of a stream: others are asked first (setGroup)
+	case option{linux.SOL_IP, linux.IP_MULTICAST_IF}, option{linux.SOL_IP, linux.IP_MULTICAST_TTL}:
+		if tcp {
+			return errno.EINVAL
+		}
+	case option{linux.SOL_IPV6, linux.IPV6_MULTICAST_IF}, option{linux.SOL_IPV6, linux.IPV6_MULTICAST_HOPS}:
+		if tcp {
+			return errno.ENOPROTOOPT
+		}
 	}
 	var v int32
 	switch {
@@ -181,6 +194,8 @@ func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error)
 		return socket.Int(flag(o.recvErr)), nil
 	case option{linux.SOL_IP, linux.IP_PKTINFO}:
 		return socket.Int(flag(o.pktInfo4)), nil
+	case option{linux.SOL_IP, linux.IP_MULTICAST_IF}, option{linux.SOL_IPV6, linux.IPV6_MULTICAST_IF}:
+		return o.getInterface(level), nil
 	case option{linux.SOL_IPV6, linux.IPV6_RECVPKTINFO}:
 		return socket.Int(flag(o.pktInfo6)), nil
 	}
@@ -278,8 +293,11 @@ func (o *options) control(to netip.Addr, h header) []socket.ControlMessage {
 	if to.Is4() {
 		if o.pktInfo4 {
 			b := binary.LittleEndian.AppendUint32(nil, socket.LoopbackIndex)
-			ip := to.As4()
-			add(linux.SOL_IP, linux.IP_PKTINFO, append(append(b, ip[:]...), ip[:]...))
+			ip, at := to.As4(), to.As4()
+			if !group(to).unicast() {
+				at = loopback4.As4()
+			}
+			add(linux.SOL_IP, linux.IP_PKTINFO, append(append(b, at[:]...), ip[:]...))
 		}
 		if o.value(linux.SOL_IP, linux.IP_RECVTTL) != 0 {
 			add(linux.SOL_IP, linux.IP_TTL, socket.Int(int32(h.ttl)))
@@ -315,6 +333,9 @@ func commonOption(b *socket.Base, s socket.Socket, name int32, accepts bool) ([]
 		u.MarshalBytes(v)
 		return v, nil
 	case linux.SO_BINDTODEVICE:
+		if d := b.Options().Device; d != "" {
+			return []byte(d + "\x00"), nil
+		}
 		return nil, nil
 	case linux.SO_MAX_PACING_RATE:
 		return socket.Int(-1), nil
@@ -328,9 +349,11 @@ func commonOption(b *socket.Base, s socket.Socket, name int32, accepts bool) ([]
 func setCommonOption(c socket.Caller, b *socket.Base, name int32, value []byte) error {
 	switch name {
 	case linux.SO_BINDTODEVICE:
-		if s := string(bytes.TrimRight(value, "\x00")); s != "" && s != "lo" {
+		s := string(bytes.TrimRight(value, "\x00"))
+		if s != "" && s != "lo" {
 			return errno.ENODEV
 		}
+		b.Update(func(o *socket.Options) { o.Device = s })
 		return nil
 	case linux.SO_ZEROCOPY, linux.SO_PEEK_OFF:
 		return errno.EOPNOTSUPP
@@ -434,6 +457,9 @@ func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 		}
 		u.coverage[i] = min(v, math.MaxUint16)
 		return nil
+	}
+	if ok, err := u.opts.setGroup(u.st, u.family, level, name, value); ok {
+		return err
 	}
 	return u.opts.set(u.family, false, level, name, value, u.binding != nil)
 }

@@ -1,9 +1,11 @@
 package inet
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -31,6 +33,16 @@ type Stack struct {
 	next uint16
 	tcps map[*TCP]struct{} // all sockets, for /proc/net
 	udps map[*UDP]struct{}
+
+	// raws are the raw sockets of each protocol. A list that was read may be used without mu.
+	raws       map[int32][]*Raw
+	pings      map[pingKey][]*Ping // that have an identifier
+	pingGroups PingGroups
+	nextIdent  uint16
+	groups     map[netip.Addr]int // how many sockets are in a multicast group
+
+	taps     atomic.Int32  // how many sockets see the traffic of others
+	packetID atomic.Uint32 // of IPv4 packets
 }
 
 // ports are the sockets bound to each port of a protocol.
@@ -57,11 +69,16 @@ func NewStack() *Stack {
 	return &Stack{
 		tcp: make(ports), udp: make(ports), udpLite: make(ports), next: firstEphemeral,
 		tcps: make(map[*TCP]struct{}), udps: make(map[*UDP]struct{}),
+		raws: make(map[int32][]*Raw), pings: make(map[pingKey][]*Ping), groups: make(map[netip.Addr]int),
+		pingGroups: PingGroups{Low: 0, High: math.MaxInt32},
 	}
 }
 
 // New returns a socket for socket(2); EPROTONOSUPPORT, ESOCKTNOSUPPORT or EPERM for what there is not.
 func (st *Stack) New(c vfs.Caller, family, typ, protocol int32) (socket.Socket, error) {
+	if protocol < 0 || protocol >= linux.IPPROTO_MAX {
+		return nil, errno.EINVAL
+	}
 	switch typ {
 	case linux.SOCK_STREAM:
 		if protocol != 0 && protocol != linux.IPPROTO_TCP {
@@ -75,14 +92,13 @@ func (st *Stack) New(c vfs.Caller, family, typ, protocol int32) (socket.Socket, 
 		case linux.IPPROTO_UDPLITE:
 			return st.newUDP(family, linux.IPPROTO_UDPLITE), nil
 		case linux.IPPROTO_ICMP, linux.IPPROTO_ICMPV6:
-			return nil, errno.EACCES // ping_group_range is empty
+			if (family == linux.AF_INET6) == (protocol == linux.IPPROTO_ICMPV6) {
+				return st.newPing(c, family, protocol)
+			}
 		}
 		return nil, errno.EPROTONOSUPPORT
 	case linux.SOCK_RAW:
-		if !c.Creds().Has(linux.CAP_NET_RAW) {
-			return nil, errno.EPERM
-		}
-		return nil, errno.EPROTONOSUPPORT
+		return st.newRaw(c, family, protocol)
 	}
 	return nil, errno.ESOCKTNOSUPPORT
 }

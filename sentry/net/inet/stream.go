@@ -79,6 +79,9 @@ func (s *stream) writeLocked(src *usermem.Sequence) (done int, err error) {
 	return done, nil
 }
 
+// totalLocked is how many bytes were ever written, as sequence numbers count.
+func (s *stream) totalLocked() uint32 { return uint32(s.read0) + uint32(s.size) }
+
 // trimLocked drops empty chunks at the front.
 func (s *stream) trimLocked() {
 	for c := s.head; c != nil && c.r == c.w; c = s.head {
@@ -157,11 +160,22 @@ func (s *stream) length() int {
 	return s.size
 }
 
-// finish says that the writer is done.
-func (s *stream) finish() {
+// count returns how many bytes were written, with one for the end, and whether that has come.
+func (s *stream) count() (n uint32, fin bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fin = true
+	if s.fin {
+		return s.totalLocked() + 1, true
+	}
+	return s.totalLocked(), false
+}
+
+// finish says that the writer is done, and reports whether that was known.
+func (s *stream) finish() (again bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	again, s.fin = s.fin, true
+	return again
 }
 
 // abandon says that nobody reads any more and drops what is there. It reports whether that was
@@ -176,6 +190,7 @@ func (s *stream) abandon() (unread bool) {
 		chunkPool.Put(c)
 		c = next
 	}
+	s.read0 += uint64(s.size)
 	s.head, s.tail, s.size = nil, nil, 0
 	return unread
 }

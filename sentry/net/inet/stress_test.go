@@ -23,11 +23,18 @@ func TestManyAtOnce(t *testing.T) {
 		defer mu.Unlock()
 		i := rnd.IntN(len(files))
 		if files[i] == nil {
-			typ := int32(linux.SOCK_STREAM)
-			if i%4 == 0 {
+			typ, proto := int32(linux.SOCK_STREAM), int32(0)
+			switch {
+			case i%4 == 0:
 				typ = linux.SOCK_DGRAM
+			case i == 5:
+				typ, proto = linux.SOCK_RAW, linux.IPPROTO_TCP
+			case i == 6:
+				typ, proto = linux.SOCK_RAW, linux.IPPROTO_UDP
+			case i == 7:
+				typ, proto = linux.SOCK_DGRAM, linux.IPPROTO_ICMP
 			}
-			s, _ := o.st.New(o.c, linux.AF_INET, typ, 0)
+			s, _ := o.st.New(o.c, linux.AF_INET, typ, proto)
 			files[i] = o.sfs.NewFile(o.c, s, linux.O_NONBLOCK)
 		}
 		files[i].IncRef()

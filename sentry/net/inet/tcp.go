@@ -1,6 +1,7 @@
 package inet
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"sync"
@@ -113,7 +114,13 @@ func bindArgs(family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
 	if family == linux.AF_INET6 && a.Addr().Is4() && v6only {
 		return a, errno.EINVAL
 	}
-	if ip := a.Addr(); ip != any4 && ip != any6 && !local(ip) {
+	switch ip := a.Addr(); {
+	case ip.Is6() && (ip.IsInterfaceLocalMulticast() || ip.IsLinkLocalMulticast()):
+		// The interface must be said (ipv6(7)).
+		if len(addr) < sizeInet6 || binary.LittleEndian.Uint32(addr[24:]) == 0 {
+			return a, errno.EINVAL
+		}
+	case !group(ip).any() && group(ip).unicast() && !local(ip):
 		return a, errno.EADDRNOTAVAIL
 	}
 	return a, nil
@@ -235,6 +242,9 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 		return err
 	}
 	dst, src, err := route(a.Addr())
+	if err == nil && t.binding != nil {
+		err = mayMeet(t.binding.addr, dst)
+	}
 	if err != nil {
 		t.mu.Unlock()
 		return err
@@ -262,11 +272,17 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	remote, from := t.remote, t.local
 	t.mu.Unlock()
 
+	if t.st.tapped() {
+		t.st.showSegment(from, remote, tcpSYN, 0, 0, nil, c.Now())
+	}
 	b := t.st.find(t.st.tcp, from, remote)
 	switch {
 	case b == nil && from == remote:
 		t.meetSelf()
 	case b == nil || !b.tcp.admit(t):
+		if t.st.tapped() {
+			t.st.showSegment(remote, from, tcpRST|tcpACK, 0, 1, nil, c.Now())
+		}
 		t.refused()
 		if nonblock {
 			return errno.EINPROGRESS
@@ -342,6 +358,7 @@ func (l *TCP) admit(client *TCP) bool {
 	ok := l.establishLocked(client)
 	l.mu.Unlock()
 	if ok {
+		client.showHandshake(0)
 		client.Queue.Notify(writable)
 		l.Queue.Notify(readable)
 	}
@@ -429,6 +446,7 @@ func (t *TCP) Accept(socket.Caller, bool) (socket.Socket, error) {
 	}
 	t.mu.Unlock()
 	if let != nil {
+		let.showHandshake(0)
 		let.Queue.Notify(writable)
 		t.Queue.Notify(readable)
 	}
@@ -484,10 +502,12 @@ func (t *TCP) Shutdown(h int32) error {
 	}
 	t.shut |= bits
 	t.told = true
-	peer, out := t.peer, t.out
+	peer, in, out, local, remote := t.peer, t.in, t.out, t.local, t.remote
 	t.mu.Unlock()
 	if bits&shutSend != 0 {
-		out.finish()
+		if !out.finish() {
+			t.showEnd(local, remote, in, out, tcpFIN)
+		}
 		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)
 	}
 	t.Queue.Notify(changed)
@@ -546,11 +566,12 @@ func (t *TCP) disconnect() error {
 // abort ends a connection with a reset: the peer is told, what is on the way is lost.
 func (t *TCP) abort() {
 	t.mu.Lock()
-	st, peer, in := t.state, t.peer, t.in
+	st, peer, in, out, local, remote := t.state, t.peer, t.in, t.out, t.local, t.remote
 	t.mu.Unlock()
 	if st != connected {
 		return
 	}
+	t.showEnd(local, remote, in, out, tcpRST)
 	in.abandon()
 	peer.wasReset(errno.ECONNRESET, in)
 }
@@ -582,7 +603,7 @@ func (t *TCP) Close() {
 		b = t.binding
 	}
 	t.state, t.binding = closed, nil
-	done := t.done
+	done, local, remote := t.done, t.local, t.remote
 	t.mu.Unlock()
 
 	t.st.unbind(t.st.tcp, b)
@@ -598,9 +619,12 @@ func (t *TCP) Close() {
 	switch {
 	case done:
 	case unread || linger.Onoff != 0 && linger.Linger == 0:
+		t.showEnd(local, remote, in, out, tcpRST)
 		peer.wasReset(errno.ECONNRESET, in)
 	default:
-		out.finish()
+		if !out.finish() {
+			t.showEnd(local, remote, in, out, tcpFIN)
+		}
 		peer.Queue.Notify(readable | wait.RdHup | wait.Hup)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Send implements socket.Socket. An address is ignored, as by Linux.
-func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
+func (t *TCP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
 	urgent := m.Flags&linux.MSG_OOB != 0
 	size := src.Len()
 	t.mu.Lock()
@@ -38,7 +38,13 @@ func (t *TCP) Send(_ vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	if urgent {
 		h = how{urgent: true, inline: peer.Options().OOBInline}
 	}
-	n, err := out.write(src, h)
+	var n int
+	var err error
+	if t.st.tapped() {
+		n, err = t.writeShown(in, out, src, h, c.Now())
+	} else {
+		n, err = out.write(src, h)
+	}
 	if err == errno.EPIPE {
 		// The peer has closed: what is sent is answered by a reset, which the next call
 		// will meet.

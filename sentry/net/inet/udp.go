@@ -136,15 +136,12 @@ func (u *UDP) Connect(c socket.Caller, addr []byte, _ uint32) error {
 	if err != nil {
 		return err
 	}
-	dst, src, err := route(a.Addr())
+	dst, src, err := u.routeLocked(a.Addr())
 	if err != nil {
 		return err
 	}
 	if err := u.autobindLocked(c); err != nil {
 		return err
-	}
-	if ip := u.binding.addr; ip != any4 && ip != any6 {
-		src = ip
 	}
 	u.local = netip.AddrPortFrom(src, u.binding.port)
 	u.remote = netip.AddrPortFrom(dst, a.Port())
@@ -221,21 +218,18 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	var from netip.Addr
 	if err == nil {
 		var dst netip.Addr
-		dst, from, err = route(to.Addr())
-		if to.Addr() == netip.AddrFrom4([4]byte{255, 255, 255, 255}) && !u.Options().Broadcast {
-			err = errno.EACCES
-		}
+		dst, from, err = u.routeLocked(to.Addr())
 		to = netip.AddrPortFrom(dst, to.Port())
 	}
 	if err != nil {
 		u.mu.Unlock()
 		return 0, err
 	}
-	if ip := u.binding.addr; ip != any4 && ip != any6 {
-		from = ip
-	}
 	source := netip.AddrPortFrom(from, u.binding.port)
 	shut, head := u.shut, u.opts.header(to.Addr().Is6())
+	if to.Addr().IsMulticast() {
+		head.ttl = uint8(u.opts.value(linux.SOL_IP, linux.IP_MULTICAST_TTL))
+	}
 	u.mu.Unlock()
 	if err := head.apply(m.Control, to.Addr().Is6()); err != nil {
 		return 0, err
@@ -253,17 +247,29 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		}
 		return 0, err
 	}
-	b := u.st.find(u.ports, source, to)
-	if b == nil {
-		// The host answers that the port is closed. Whoever talks to it from this port, and is
-		// connected, hears of it.
-		if e := u.st.find(u.ports, to, source); e != nil {
-			e.udp.portClosed(to)
-		}
-		return int(size), nil
+	var p *packet
+	if u.st.tapped() {
+		p = udpPacket(uint8(u.protocol), d, to)
+		u.st.tap(p)
 	}
-	b.udp.deliver(d)
+	u.st.udpDeliver(u.ports, d, to, p)
 	return int(size), nil
+}
+
+// routeLocked returns where a datagram to a goes and where it comes from. Preconditions: mu.
+func (u *UDP) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
+	bound := any4
+	if u.binding != nil {
+		bound = u.binding.addr
+	}
+	dst, src, err = u.opts.route(a, bound, &u.Base)
+	if err == nil && u.binding != nil {
+		err = mayMeet(bound, dst)
+	}
+	if err == nil && !group(bound).any() && group(bound).unicast() {
+		src = bound
+	}
+	return dst, src, err
 }
 
 // portClosed is told that nobody listens at to.
@@ -330,20 +336,7 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	m.Name = encode(u.family, d.from)
 	m.Stamp = d.stamp
 	m.Control = control
-	n := int(min(dst.Len(), uint64(len(d.data))))
-	if n < len(d.data) {
-		m.Out |= linux.MSG_TRUNC
-	}
-	if k, err := dst.CopyOut(d.data[:n]); k < n {
-		if err == nil {
-			err = errno.EFAULT
-		}
-		return 0, err
-	}
-	if m.Flags&linux.MSG_TRUNC != 0 {
-		return len(d.data), nil
-	}
-	return n, nil
+	return d.copyOut(dst, m)
 }
 
 // Readiness implements socket.Socket, as datagram_poll does in Linux.
@@ -370,6 +363,7 @@ func (u *UDP) Readiness() wait.Mask {
 func (u *UDP) Close() {
 	u.mu.Lock()
 	b := u.binding
+	u.opts.leaveAll(u.st)
 	u.binding, u.head, u.tail, u.used = nil, nil, nil, 0
 	u.mu.Unlock()
 	u.st.unbind(u.ports, b)

@@ -48,6 +48,7 @@ type Options struct {
 	RxqOvfl, ZeroCopy      bool
 	PeekOff                int32 // -1: off
 	BusyPoll               int32
+	Device                 string // SO_BINDTODEVICE
 }
 
 // Init gives the options their defaults. Call it before anything else.
