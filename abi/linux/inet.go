@@ -38,3 +38,25 @@ const (
 
 // IPPROTO_MAX is the first number that is no protocol of socket(2).
 const IPPROTO_MAX = 263
+
+// Packet sockets (packet(7), linux/if_packet.h, linux/if_ether.h).
+const (
+	ETH_P_ALL  = 0x0003
+	ETH_P_IP   = 0x0800
+	ETH_P_IPV6 = 0x86dd
+
+	PACKET_HOST      = 0
+	PACKET_MULTICAST = 2
+	PACKET_OTHERHOST = 3
+	PACKET_OUTGOING  = 4
+
+	PACKET_ADD_MEMBERSHIP  = 1
+	PACKET_DROP_MEMBERSHIP = 2
+	PACKET_STATISTICS      = 6
+	PACKET_AUXDATA         = 8
+	PACKET_ORIGDEV         = 9
+	PACKET_IGNORE_OUTGOING = 23
+
+	TP_STATUS_USER         = 1
+	TP_STATUS_CSUMNOTREADY = 8
+)

@@ -14,7 +14,7 @@ import (
 )
 
 var socketCalls = []line{
-	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX, and of AF_NETLINK what describes the network"},
+	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX; AF_INET, AF_INET6 and AF_PACKET on the loopback; of AF_NETLINK what describes the network"},
 	{linux.SYS_SOCKETPAIR, "socketpair", sysSocketpair, kernel.Full, "SOCK_CLOEXEC SOCK_NONBLOCK", ""},
 	{linux.SYS_BIND, "bind", sysBind, kernel.Full, "", ""},
 	{linux.SYS_LISTEN, "listen", sysListen, kernel.Full, "", ""},
@@ -41,6 +41,8 @@ func newSocket(t *kernel.Task, family, typ, protocol int32) (socket.Socket, erro
 		return t.Kernel().Unix.New(t.Kernel().UnixNS, typ, protocol)
 	case family == linux.AF_INET || family == linux.AF_INET6:
 		return t.Kernel().Inet.New(t, family, typ, protocol)
+	case family == linux.AF_PACKET:
+		return t.Kernel().Inet.NewFrames(t, typ, protocol)
 	case family == linux.AF_NETLINK:
 		s, err := t.Kernel().Netlink.New(typ, protocol)
 		if err != nil {

@@ -24,7 +24,7 @@ func (in *instance) netDir() *tree.Static {
 		constant("ipv6_route", ""),
 		constant("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
 		constant("netstat", "TcpExt: SyncookiesSent SyncookiesRecv SyncookiesFailed\nTcpExt: 0 0 0\nIpExt: InNoRoutes InTruncatedPkts InMcastPkts\nIpExt: 0 0 0\n"),
-		constant("packet", "sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n"),
+		in.file("packet", 0o444, func(in *instance, _ vfs.Caller, b *bytes.Buffer) error { return put(b, in.k.Inet.PacketText()) }),
 		constant("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re sp bi br ha uh gp em\n"),
 		constant("psched", "000003e8 00000040 000f4240 3b9aca00\n"),
 		constant("ptype", "Type Device      Function\n"),

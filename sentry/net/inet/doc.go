@@ -1,19 +1,21 @@
-// Package inet implements sockets of AF_INET and AF_INET6 (ip(7), tcp(7), udp(7)) on the loopback
-// interface: whoever talks to 127.0.0.0/8 or ::1 talks to another socket of the sandbox.
+// Package inet implements sockets of AF_INET and AF_INET6 (ip(7), tcp(7), udp(7), icmp(7), raw(7)), and
+// of AF_PACKET (packet(7)), on the loopback interface: whoever talks to 127.0.0.0/8 or ::1 talks to
+// another socket of the sandbox, or to the host's echo service.
 //
 //	Stack    the ports of a network
 //	TCP      a stream socket: a listener, or one end of two pipes of bytes
 //	UDP      a datagram socket
 //	Ping     a socket that sends echo requests
 //	Raw      a socket of packets
+//	Frames   a packet socket, which sees what all others exchange
 //	packet   an IP packet, where a Raw or a Ping sends or sees one
 //	stream   the bytes on their way in one direction of a connection
 //
 // Between TCP and UDP sockets there are no packets: a connection is a pair of sockets that know
-// each other, as unix sockets do. What guests can see of TCP beyond bytes - when connect(2) reports, what a reset does, how an
-// end polls - is as on Linux. Only while there are raw sockets are packets made up for them to see
-// (Stack.tap). What a Raw sends reaches other Raws, UDP sockets and the host's own echo service, but no
-// connections.
+// each other, as unix sockets do. What guests can see of TCP beyond bytes - when connect(2)
+// reports, what a reset does, how an end polls - is as on Linux. Only while there are raw or packet
+// sockets are packets made up for them to see (Stack.tap). What a Raw sends reaches other Raws, UDP
+// sockets and the echo service, but no connections.
 //
 // Lock order:
 //

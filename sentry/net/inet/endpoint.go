@@ -159,19 +159,33 @@ func (e *endpoint) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) 
 	if m.Flags&linux.MSG_ERRQUEUE != 0 {
 		return 0, errno.EAGAIN
 	}
-	if err := e.TakeError(); err != nil {
-		return 0, err
-	}
 	e.recvMu.Lock()
 	defer e.recvMu.Unlock()
+	d, err := e.take(m)
+	if d == nil {
+		return 0, err
+	}
 	e.mu.Lock()
+	m.Control = e.opts.control(d.to, d.head)
+	e.mu.Unlock()
+	m.Name = encode(e.family, d.from)
+	return d.copyOut(dst, m)
+}
+
+// take takes the first message from the queue, or with MSG_PEEK leaves it; nil if there will be none.
+// Preconditions: recvMu.
+func (e *endpoint) take(m *socket.Message) (*datagram, error) {
+	if err := e.TakeError(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	d := e.head
 	if d == nil {
-		defer e.mu.Unlock()
 		if e.shut&shutRecv != 0 && m.Flags&linux.MSG_DONTWAIT == 0 {
-			return 0, nil
+			return nil, nil
 		}
-		return 0, errno.EAGAIN
+		return nil, errno.EAGAIN
 	}
 	if m.Flags&linux.MSG_PEEK == 0 {
 		if e.head = d.next; e.head == nil {
@@ -179,11 +193,8 @@ func (e *endpoint) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) 
 		}
 		e.used -= d.cost()
 	}
-	m.Control = e.opts.control(d.to, d.head)
-	e.mu.Unlock()
-	m.Name = encode(e.family, d.from)
 	m.Stamp = d.stamp
-	return d.copyOut(dst, m)
+	return d, nil
 }
 
 // copyOut moves a datagram to a receiver.

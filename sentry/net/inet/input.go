@@ -14,8 +14,14 @@ const defaultTTL = 64
 // sockets pay for them.
 func (st *Stack) tapped() bool { return st.taps.Load() != 0 }
 
-// tap shows p to raw sockets, and reports whether one of them took it.
-func (st *Stack) tap(p *packet) bool {
+// tap shows what TCP and UDP sockets exchange to packet and raw sockets.
+func (st *Stack) tap(p *packet) {
+	st.watch(p)
+	st.toRaws(p)
+}
+
+// toRaws gives p to raw sockets, and reports whether one of them took it.
+func (st *Stack) toRaws(p *packet) bool {
 	st.mu.Lock()
 	raws := st.raws[int32(p.proto)]
 	st.mu.Unlock()
@@ -28,9 +34,15 @@ func (st *Stack) tap(p *packet) bool {
 	return took
 }
 
-// input is the arrival of a packet at the host, which may answer.
+// input sends a packet over the interface.
 func (st *Stack) input(p *packet) {
-	took := st.tap(p)
+	st.watch(p)
+	st.arrive(p)
+}
+
+// arrive is the arrival of a packet at the host, which may answer.
+func (st *Stack) arrive(p *packet) {
+	took := st.toRaws(p)
 	switch {
 	case p.proto == linux.IPPROTO_ICMP && !p.v6():
 		st.icmp(p, linux.ICMP_ECHO, linux.ICMP_ECHOREPLY)

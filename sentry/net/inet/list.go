@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ringfence/abi/linux"
+	"ringfence/sentry/net/socket"
 )
 
 // entry is a line of /proc/net/tcp or udp.
@@ -119,6 +120,29 @@ func (st *Stack) PingText(v6 bool) string {
 		}
 	}
 	return table(entries, v6, true)
+}
+
+// PacketText returns /proc/net/packet.
+func (st *Stack) PacketText() string {
+	st.mu.Lock()
+	all := st.frames
+	st.mu.Unlock()
+	var out strings.Builder
+	out.WriteString("sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n")
+	for _, f := range all {
+		_, inode := f.File()
+		f.mu.Lock()
+		index, running := 0, 0
+		if f.toLo {
+			index = socket.LoopbackIndex
+		}
+		if f.ether != 0 {
+			running = 1
+		}
+		fmt.Fprintf(&out, "0000000000000000 %-6d %-4d %04x   %-5d %1d %-6d %-6d %-6d\n", 3, f.typ, f.ether, index, running, f.used, f.uid, inode)
+		f.mu.Unlock()
+	}
+	return out.String()
 }
 
 // RawCount returns how many raw sockets of a family there are.

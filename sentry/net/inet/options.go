@@ -218,6 +218,7 @@ func flag(b bool) int32 {
 // header is what a datagram's IP header would say beside its addresses.
 type header struct {
 	ttl, tos uint8
+	kind     uint8 // PACKET_*, of a frame
 }
 
 // value returns an option that is an integer.

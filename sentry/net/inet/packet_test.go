@@ -35,6 +35,13 @@ func FuzzPackets(f *testing.F) {
 		}
 		open(linux.AF_INET, linux.SOCK_DGRAM, linux.IPPROTO_ICMP)
 		open(linux.AF_INET6, linux.SOCK_DGRAM, linux.IPPROTO_ICMPV6)
+		for _, typ := range []int32{linux.SOCK_RAW, linux.SOCK_DGRAM} {
+			s, err := o.st.NewFrames(o.c, typ, int32(swap(linux.ETH_P_ALL)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, s)
+		}
 		udp := open(linux.AF_INET, linux.SOCK_DGRAM, 0)
 		udp.Bind(o.c, o.addr(0))
 		lo6 := make([]byte, sizeInet6)
@@ -42,8 +49,11 @@ func FuzzPackets(f *testing.F) {
 		lo6[23] = 1
 		for _, s := range all {
 			name := o.addr(0)
-			if family, _, _ := s.Kind(); family == linux.AF_INET6 {
+			switch family, _, _ := s.Kind(); family {
+			case linux.AF_INET6:
 				name = lo6
+			case linux.AF_PACKET:
+				name = llName(linux.ETH_P_IPV6, 0, nil)
 			}
 			src := usermem.FromBytes(append([]byte(nil), b...))
 			s.Send(o.c, &src, &socket.Message{Name: name, Flags: linux.MSG_DONTWAIT})
@@ -65,7 +75,7 @@ func FuzzPackets(f *testing.F) {
 			}
 			s.Close()
 		}
-		if st := o.st; st.taps.Load() != 0 || len(st.raws) != 0 || len(st.pings) != 0 {
+		if st := o.st; st.taps.Load() != 0 || len(st.raws) != 0 || len(st.frames) != 0 || len(st.pings) != 0 {
 			t.Fatal("something is left of closed sockets")
 		}
 	})

@@ -222,19 +222,10 @@ func (st *Stack) sendHeader6(b []byte, now int64) error {
 	if len(b) < ip6Header {
 		return errno.EINVAL
 	}
-	size := int(binary.BigEndian.Uint16(b[4:]))
-	if b[0]>>4 != 6 || size > len(b)-ip6Header {
-		return nil // dropped where it arrives
+	if p, ok := parseHeader6(b, now); ok {
+		st.input(p)
 	}
-	src, dst := netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
-	if src.Is4In6() || dst.Is4In6() {
-		return nil
-	}
-	st.input(&packet{
-		src: src, dst: dst, proto: b[6], head: header{ttl: b[7], tos: b[0]<<4 | b[1]>>4},
-		body: b[ip6Header : ip6Header+size], stamp: now,
-	})
-	return nil
+	return nil // what is wrong is dropped where it arrives
 }
 
 // input receives a packet of the socket's protocol, if it is for the socket's addresses. It reports

@@ -36,6 +36,7 @@ type Stack struct {
 
 	// raws are the raw sockets of each protocol. A list that was read may be used without mu.
 	raws       map[int32][]*Raw
+	frames     []*Frames           // likewise
 	pings      map[pingKey][]*Ping // that have an identifier
 	pingGroups PingGroups
 	nextIdent  uint16

@@ -35,6 +35,10 @@ func TestManyAtOnce(t *testing.T) {
 				typ, proto = linux.SOCK_DGRAM, linux.IPPROTO_ICMP
 			}
 			s, _ := o.st.New(o.c, linux.AF_INET, typ, proto)
+			if i == 9 {
+				s.Close()
+				s, _ = o.st.NewFrames(o.c, linux.SOCK_RAW, int32(swap(linux.ETH_P_ALL)))
+			}
 			files[i] = o.sfs.NewFile(o.c, s, linux.O_NONBLOCK)
 		}
 		files[i].IncRef()
