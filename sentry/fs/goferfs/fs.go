@@ -3,7 +3,8 @@
 //
 // A mount is used in one of two ways. Exclusive: nobody else changes it, so
 // attributes, entries, misses and whole directory listings are kept until the sandbox
-// itself changes them, and a cached path costs no message. Shared: the host may change
+// itself changes them, and a cached path costs no message; to who walks a tree the gofer
+// tells what the directories below hold with each listing (listing.go). Shared: the host may change
 // it, so entries are looked up again and attributes are asked for each time.
 //
 // A file that is not a directory has no handle at the gofer until something needs
