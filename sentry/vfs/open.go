@@ -303,12 +303,14 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 			return nil, err
 		}
 	}
-	a := n.Attr()
-	if a.Flags&linux.STATX_ATTR_APPEND != 0 && (write && flags&linux.O_APPEND == 0 || trunc) {
-		return nil, errno.EPERM
-	}
-	if flags&linux.O_NOATIME != 0 && !ownerOrCapable(c, &a) {
-		return nil, errno.EPERM
+	if write || trunc || flags&linux.O_NOATIME != 0 {
+		a := n.Attr()
+		if a.Flags&linux.STATX_ATTR_APPEND != 0 && (write && flags&linux.O_APPEND == 0 || trunc) {
+			return nil, errno.EPERM
+		}
+		if flags&linux.O_NOATIME != 0 && !ownerOrCapable(c, &a) {
+			return nil, errno.EPERM
+		}
 	}
 	if n.Type() == linux.S_IFSOCK {
 		return nil, errno.ENXIO

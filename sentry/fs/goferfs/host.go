@@ -82,8 +82,9 @@ func (n *node) close() {
 		}
 		n.retired = nil
 	}
+	queued := n.queued
 	n.mu.Unlock()
-	if idle {
+	if idle && !queued {
 		n.fs.keepIdle(n)
 	}
 }
