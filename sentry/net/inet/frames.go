@@ -312,23 +312,13 @@ func (f *Frames) Option(_ socket.Caller, level, name int32, _ int) ([]byte, erro
 
 // Ioctl implements socket.Socket.
 func (f *Frames) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
-	n := 0
-	switch cmd {
-	case linux.SIOCINQ:
-		f.mu.Lock()
-		if f.head != nil {
-			n = len(f.head.data)
-			if f.typ == linux.SOCK_DGRAM {
-				n -= etherHeader
-			}
-		}
-		f.mu.Unlock()
-	case linux.SIOCOUTQ:
-	default:
-		return 0, errno.ENOTTY
+	f.mu.Lock()
+	n := f.head.length()
+	if n > 0 && f.typ == linux.SOCK_DGRAM {
+		n -= etherHeader
 	}
-	_, err := m.CopyOut(arg.Addr(), socket.Int(int32(n)))
-	return 0, err
+	f.mu.Unlock()
+	return datagramIoctl(m, cmd, arg, n)
 }
 
 // Close implements socket.Socket.

@@ -45,18 +45,29 @@ func (t *TCP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint6
 
 // Ioctl implements socket.Socket.
 func (u *UDP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
-	n := 0
+	u.mu.Lock()
+	n := u.head.length()
+	u.mu.Unlock()
+	return datagramIoctl(m, cmd, arg, n)
+}
+
+// length returns how many bytes d has; none if d is nil.
+func (d *datagram) length() int {
+	if d == nil {
+		return 0
+	}
+	return len(d.data)
+}
+
+// datagramIoctl is Ioctl for sockets that receive messages, of which the next has first bytes.
+func datagramIoctl(m usermem.IO, cmd uint32, arg arch.Arg, first int) (uint64, error) {
 	switch cmd {
 	case linux.SIOCINQ:
-		u.mu.Lock()
-		if u.head != nil {
-			n = len(u.head.data)
-		}
-		u.mu.Unlock()
 	case linux.SIOCOUTQ:
+		first = 0 // what was sent has arrived
 	default:
 		return 0, errno.ENOTTY
 	}
-	_, err := m.CopyOut(arg.Addr(), socket.Int(int32(n)))
+	_, err := m.CopyOut(arg.Addr(), socket.Int(int32(first)))
 	return 0, err
 }

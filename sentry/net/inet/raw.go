@@ -362,20 +362,10 @@ func (r *Raw) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 
 // Ioctl implements socket.Socket.
 func (r *Raw) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
-	n := 0
-	switch cmd {
-	case linux.SIOCINQ:
-		r.mu.Lock()
-		if r.head != nil {
-			n = len(r.head.data)
-		}
-		r.mu.Unlock()
-	case linux.SIOCOUTQ:
-	default:
-		return 0, errno.ENOTTY
-	}
-	_, err := m.CopyOut(arg.Addr(), socket.Int(int32(n)))
-	return 0, err
+	r.mu.Lock()
+	n := r.head.length()
+	r.mu.Unlock()
+	return datagramIoctl(m, cmd, arg, n)
 }
 
 // Close implements socket.Socket.
