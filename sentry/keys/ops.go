@@ -474,30 +474,34 @@ func (t *Table) Persistent(c *Caller, uid creds.UID, dest Serial) (Serial, error
 func (t *Table) Restrict(c *Caller, id Serial) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k, _, err := t.lookup(c, id, 0, setattr)
-	switch {
-	case err != nil:
+	k, err := t.restrictable(c, id)
+	if err != nil {
 		return err
-	case k.typ != keyringType:
-		return errno.ENOTDIR
-	case k.restricted:
+	}
+	if k.restricted {
 		return errno.EEXIST
 	}
 	k.restricted = true
 	return nil
 }
 
+// restrictable finds a keyring that the caller may restrict.
+func (t *Table) restrictable(c *Caller, id Serial) (*key, error) {
+	k, _, err := t.lookup(c, id, 0, setattr)
+	if err == nil && k.typ != keyringType {
+		err = errno.ENOTDIR
+	}
+	return k, err
+}
+
 // RestrictBy is Restrict by the rules of a type, of which no type has any.
 func (t *Table) RestrictBy(c *Caller, id Serial, typ string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k, _, err := t.lookup(c, id, 0, setattr)
-	switch {
-	case err != nil:
+	if _, err := t.restrictable(c, id); err != nil {
 		return err
-	case k.typ != keyringType:
-		return errno.ENOTDIR
-	case typeOf(typ) == nil:
+	}
+	if typeOf(typ) == nil {
 		return errno.ENOKEY
 	}
 	return errno.ENOENT

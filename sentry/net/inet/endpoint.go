@@ -32,9 +32,7 @@ type endpoint struct {
 	remote netip.AddrPort // of a connected socket
 	shut   uint8
 
-	head, tail *datagram
-	used       int // cost of the queue
-	drops      int
+	inbox
 }
 
 func (e *endpoint) init(c vfs.Caller, st *Stack, family, protocol int32) {
@@ -135,20 +133,11 @@ func (e *endpoint) destinationLocked(m *socket.Message) (netip.AddrPort, error) 
 func (e *endpoint) deliver(d *datagram) {
 	limit := int(e.Options().RcvBuf)
 	e.mu.Lock()
-	if e.used+d.cost() > limit && e.head != nil {
-		e.drops++
-		e.mu.Unlock()
-		return
-	}
-	if e.tail != nil {
-		e.tail.next = d
-	} else {
-		e.head = d
-	}
-	e.tail = d
-	e.used += d.cost()
+	took := e.push(d, limit)
 	e.mu.Unlock()
-	e.Queue.Notify(readable)
+	if took {
+		e.Queue.Notify(readable)
+	}
 }
 
 // Recv implements socket.Socket.
@@ -188,10 +177,7 @@ func (e *endpoint) take(m *socket.Message) (*datagram, error) {
 		return nil, errno.EAGAIN
 	}
 	if m.Flags&linux.MSG_PEEK == 0 {
-		if e.head = d.next; e.head == nil {
-			e.tail = nil
-		}
-		e.used -= d.cost()
+		e.pop()
 	}
 	m.Stamp = d.stamp
 	return d, nil

@@ -28,6 +28,38 @@ type datagram struct {
 // cost is what a datagram takes of SO_RCVBUF, about as much as on Linux.
 func (d *datagram) cost() int { return len(d.data) + 768 }
 
+// inbox is the messages that wait to be received, first the oldest. Guarded by the lock of whose it is.
+type inbox struct {
+	head, tail *datagram
+	used       int // cost of the queue
+	drops      int
+}
+
+// push puts d into the queue, or drops it if that has messages and would then cost more than limit.
+func (q *inbox) push(d *datagram, limit int) bool {
+	if q.used+d.cost() > limit && q.head != nil {
+		q.drops++
+		return false
+	}
+	if q.tail != nil {
+		q.tail.next = d
+	} else {
+		q.head = d
+	}
+	q.tail = d
+	q.used += d.cost()
+	return true
+}
+
+// pop takes the oldest message out. Preconditions: there is one.
+func (q *inbox) pop() {
+	d := q.head
+	if q.head = d.next; q.head == nil {
+		q.tail = nil
+	}
+	q.used -= d.cost()
+}
+
 // UDP is a datagram socket, of UDP or UDP-Lite.
 type UDP struct {
 	socket.Base
@@ -38,16 +70,14 @@ type UDP struct {
 
 	recvMu sync.Mutex // serializes readers
 
-	mu         sync.Mutex
-	opts       options
-	binding    *binding
-	bound      bool // to a port by bind(2): it stays when the socket is disconnected
-	local      netip.AddrPort
-	remote     netip.AddrPort // of a connected socket
-	shut       uint8
-	head, tail *datagram
-	used       int // cost of the queue
-	drops      int
+	mu      sync.Mutex
+	opts    options
+	binding *binding
+	bound   bool // to a port by bind(2): it stays when the socket is disconnected
+	local   netip.AddrPort
+	remote  netip.AddrPort // of a connected socket
+	shut    uint8
+	inbox
 	// coverage are UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV, in bytes, which a loopback does without.
 	coverage [2]int32
 }
@@ -287,20 +317,11 @@ func (u *UDP) portClosed(to netip.AddrPort) {
 func (u *UDP) deliver(d *datagram) {
 	limit := int(u.Options().RcvBuf)
 	u.mu.Lock()
-	if u.used+d.cost() > limit && u.head != nil {
-		u.drops++
-		u.mu.Unlock()
-		return
-	}
-	if u.tail != nil {
-		u.tail.next = d
-	} else {
-		u.head = d
-	}
-	u.tail = d
-	u.used += d.cost()
+	took := u.push(d, limit)
 	u.mu.Unlock()
-	u.Queue.Notify(readable)
+	if took {
+		u.Queue.Notify(readable)
+	}
 }
 
 // Recv implements socket.Socket.
@@ -326,10 +347,7 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 		return 0, errno.EAGAIN
 	}
 	if m.Flags&linux.MSG_PEEK == 0 {
-		if u.head = d.next; u.head == nil {
-			u.tail = nil
-		}
-		u.used -= d.cost()
+		u.pop()
 	}
 	control := u.opts.control(d.to, d.head)
 	u.mu.Unlock()
