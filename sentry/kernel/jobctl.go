@@ -136,7 +136,7 @@ func (t *Task) doStop() bool {
 		return false
 	}
 	complete := t.participateLocked()
-	t.stop = groupStopped
+	t.setStopLocked(groupStopped)
 	tg.sigMu.Unlock()
 	if complete {
 		t.tellStop(linux.CLD_STOPPED)
@@ -145,9 +145,14 @@ func (t *Task) doStop() bool {
 	return true
 }
 
+// setStopLocked begins a stop, which park waits out. From here on a tracer may change t's registers.
+func (t *Task) setStopLocked(how stopState) {
+	t.fallAsleep()
+	t.stop = how
+}
+
 // park sleeps while t is stopped, for job control or for its tracer.
 func (t *Task) park() {
-	t.fallAsleep()
 	for {
 		t.tg.sigMu.Lock()
 		stopped := t.stop != notStopped

@@ -63,7 +63,7 @@ func (t *Task) traceStop(code, why int32, message uint64, info *linux.SignalInfo
 		t.trace.info = *info
 	}
 	t.trace.fpu, t.trace.writeFPU = nil, false
-	t.stop = traceStopped
+	t.setStopLocked(traceStopped)
 	tg.sigMu.Unlock()
 
 	t.k.mu.RLock()
