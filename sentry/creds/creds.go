@@ -5,7 +5,11 @@
 // replaces the pointer, so readers need no lock. See credentials(7), capabilities(7).
 package creds
 
-import "slices"
+import (
+	"slices"
+
+	"ringfence/abi/linux"
+)
 
 // UID and GID are ids in the sandbox's initial user namespace (Linux's kuid_t and kgid_t).
 type (
@@ -52,10 +56,24 @@ type Credentials struct {
 
 // UserNamespace is a user namespace. The initial one has no parent and maps every id to itself.
 type UserNamespace struct {
+	ID     uint64 // inode number in /proc/PID/ns
 	Parent *UserNamespace
 	Level  int
 	Owner  UID
 	Group  GID
+}
+
+// NSType, NSInode and NSOwner implement kernel.Namespace: what owns a user namespace is its parent.
+func (ns *UserNamespace) NSType() uint64          { return linux.CLONE_NEWUSER }
+func (ns *UserNamespace) NSInode() uint64         { return ns.ID }
+func (ns *UserNamespace) NSOwner() *UserNamespace { return ns.Parent }
+
+// Within reports whether ns is top or below it.
+func (ns *UserNamespace) Within(top *UserNamespace) bool {
+	for ns != nil && ns != top {
+		ns = ns.Parent
+	}
+	return ns != nil
 }
 
 // NewRoot returns root's credentials with all capabilities in ns.

@@ -347,19 +347,19 @@ func (t *Task) cloneNamespaces(flags uint64) (*Namespaces, error) {
 	}
 	n := *t.ns
 	if flags&linux.CLONE_NEWUTS != 0 {
-		n.UTS = n.UTS.clone(t.k.NextNSInode(), c.UserNS)
+		n.UTS = n.UTS.clone(t.k.newIdentity(c.UserNS))
 	}
 	if flags&linux.CLONE_NEWIPC != 0 {
-		n.IPC = t.k.newIPCNamespace(c.UserNS)
+		n.IPC = t.k.newIPCNamespace(t.k.newIdentity(c.UserNS))
 	}
 	if flags&linux.CLONE_NEWPID != 0 {
 		if n.ChildPID.level+1 > maxPIDLevel {
 			return nil, errno.ENOSPC
 		}
-		n.ChildPID = t.k.newPIDNamespace(n.ChildPID, c.UserNS)
+		n.ChildPID = newPIDNamespace(n.ChildPID, t.k.newIdentity(c.UserNS))
 	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
-		n.CgroupID = t.k.NextNSInode()
+		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS)}
 	}
 	return &n, nil
 }

@@ -13,8 +13,7 @@ import (
 //
 // Lock order: the locks of its tables are leaves, but for what mm and a wait.Queue take.
 type IPCNamespace struct {
-	ID    uint64
-	Owner *creds.UserNamespace
+	identity
 
 	k    *Kernel
 	sems semTable
@@ -23,8 +22,8 @@ type IPCNamespace struct {
 	mqs  mqTable
 }
 
-func (k *Kernel) newIPCNamespace(owner *creds.UserNamespace) *IPCNamespace {
-	ns := &IPCNamespace{ID: k.NextNSInode(), Owner: owner, k: k}
+func (k *Kernel) newIPCNamespace(id identity) *IPCNamespace {
+	ns := &IPCNamespace{identity: id, k: k}
 	ns.shms.dev = k.VFS.NewDev()
 	return ns
 }

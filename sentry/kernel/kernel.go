@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ringfence/abi/linux"
 	"ringfence/platform"
 	"ringfence/platform/clock"
 	"ringfence/sentry/creds"
@@ -72,15 +73,17 @@ type Kernel struct {
 	UTSNS    *UTSNamespace
 	IPCNS    *IPCNamespace
 
-	netID, cgroupID, timeID uint64
-	Pipes                   *pipe.FS
-	Epolls                  *epoll.FS
-	Memfds                  *tmpfs.Memfds
-	Sockets                 *socket.FS
-	Unix                    *unix.FS
-	Inet                    *inet.Stack // the loopback
-	Netlink                 *netlink.Network
-	UnixNS                  *unix.Namespace // abstract names; one network per kernel
+	netNS    *NetNamespace
+	cgroupNS *CgroupNamespace
+	timeNS   *TimeNamespace
+	Pipes    *pipe.FS
+	Epolls   *epoll.FS
+	Memfds   *tmpfs.Memfds
+	Sockets  *socket.FS
+	Unix     *unix.FS
+	Inet     *inet.Stack // the loopback
+	Netlink  *netlink.Network
+	UnixNS   *unix.Namespace // abstract names; one network per kernel
 
 	// Futexes are the queues of futex(2).
 	Futexes futex.Manager
@@ -109,7 +112,6 @@ type Kernel struct {
 	// counters for /proc/stat, /proc/loadavg and leak checks.
 	Forks     atomic.Int64
 	liveTasks atomic.Int64
-	nextNS    atomic.Uint64
 }
 
 // New returns a kernel without tasks.
@@ -126,7 +128,7 @@ func New(c Config) *Kernel {
 		CPUs:     max(c.CPUs, 1),
 		MaxTasks: c.MaxTasks,
 		Memory:   c.Memory,
-		UserNS:   &creds.UserNamespace{},
+		UserNS:   &creds.UserNamespace{ID: linux.USER_NS_INIT_INO},
 		ticks:    clock.NewCounter(),
 		Keys:     keys.New(),
 	}
@@ -138,10 +140,12 @@ func New(c Config) *Kernel {
 	}
 	k.BootTime = k.Timers.Clocks.Realtime()
 	k.bootMono = k.Timers.Clocks.Monotonic()
-	k.nextNS.Store(firstNSInode)
-	k.PIDNS = k.newPIDNamespace(nil, k.UserNS)
-	k.UTSNS = &UTSNamespace{ID: k.NextNSInode(), Owner: k.UserNS, hostname: c.Hostname, domainname: "(none)"}
-	k.IPCNS = k.newIPCNamespace(k.UserNS)
+	k.PIDNS = newPIDNamespace(nil, identity{linux.PID_NS_INIT_INO, k.UserNS})
+	k.UTSNS = &UTSNamespace{identity: identity{linux.UTS_NS_INIT_INO, k.UserNS}, hostname: c.Hostname, domainname: "(none)"}
+	k.IPCNS = k.newIPCNamespace(identity{linux.IPC_NS_INIT_INO, k.UserNS})
+	k.netNS = &NetNamespace{identity{linux.NET_NS_INIT_INO, k.UserNS}}
+	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}}
+	k.timeNS = &TimeNamespace{identity{linux.TIME_NS_INIT_INO, k.UserNS}}
 	k.aio.dev = c.VFS.NewDev()
 	k.AIOMax.Store(defaultAIOMax)
 	k.Pipes = pipe.NewFS(c.VFS)
@@ -153,16 +157,9 @@ func New(c Config) *Kernel {
 	k.Inet = inet.NewStack()
 	k.UnixNS = unix.NewNamespace()
 	k.Netlink = netlink.NewNetwork()
-	k.netID, k.cgroupID, k.timeID = k.NextNSInode(), k.NextNSInode(), k.NextNSInode()
 	k.users.m = make(map[creds.UID]*userCount)
 	return k
 }
-
-// firstNSInode is where the inode numbers of namespaces begin (include/linux/proc_ns.h).
-const firstNSInode = 0xeffffff0
-
-// NextNSInode returns a new inode number for a namespace, as /proc/PID/ns shows it.
-func (k *Kernel) NextNSInode() uint64 { return k.nextNS.Add(1) }
 
 // Monotonic returns CLOCK_MONOTONIC in nanoseconds.
 func (k *Kernel) Monotonic() int64 { return k.Timers.Clocks.Monotonic() }

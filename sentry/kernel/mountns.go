@@ -31,7 +31,7 @@ func (t *Task) setMountNamespace(ns *vfs.Namespace) {
 // newMountNamespace gives the task a copy of its mounts (CLONE_NEWNS). ENOSPC if there are too many.
 // Preconditions: the task shares its root and working directory with nobody.
 func (t *Task) newMountNamespace() error {
-	ns, err := t.mounts.Clone(t.fs.ctx, false)
+	ns, err := t.mounts.Clone(t.fs.ctx, t.Creds().UserNS)
 	if err == nil {
 		t.setMountNamespace(ns)
 	}

@@ -3,23 +3,23 @@ package kernel
 import (
 	"sync"
 
+	"ringfence/abi/linux"
 	"ringfence/sentry/creds"
 )
 
 // UTSNamespace holds the names of the machine (uts_namespaces(7)).
 type UTSNamespace struct {
-	ID    uint64 // inode number in /proc/PID/ns
-	Owner *creds.UserNamespace
+	identity
 
 	mu                   sync.RWMutex
 	hostname, domainname string
 }
 
-// Clone returns a copy of its own (CLONE_NEWUTS).
-func (u *UTSNamespace) clone(id uint64, owner *creds.UserNamespace) *UTSNamespace {
+// clone returns a copy of its own (CLONE_NEWUTS).
+func (u *UTSNamespace) clone(id identity) *UTSNamespace {
 	u.mu.RLock()
 	defer u.mu.RUnlock()
-	return &UTSNamespace{ID: id, Owner: owner, hostname: u.hostname, domainname: u.domainname}
+	return &UTSNamespace{identity: id, hostname: u.hostname, domainname: u.domainname}
 }
 
 // Names returns the host name and the NIS domain name.
@@ -49,6 +49,46 @@ type Namespaces struct {
 	IPC *IPCNamespace
 	// ChildPID is where new children go (unshare(CLONE_NEWPID)); the task's own is that of its PID.
 	ChildPID *PIDNamespace
-	// Net and Cgroup are no more than identities yet: one network and one hierarchy per kernel.
-	NetID, CgroupID, TimeID uint64
+	Net      *NetNamespace
+	Cgroup   *CgroupNamespace
+	Time     *TimeNamespace
 }
+
+// Namespace is a namespace of any type, as a file of /proc/PID/ns stands for it. It lives as long as
+// somebody refers to it, whether tasks are in it or not.
+type Namespace interface {
+	NSType() uint64  // CLONE_NEW*
+	NSInode() uint64 // the number that tells it from others
+	// NSOwner is the user namespace whose capabilities count for it, for a user namespace the parent.
+	NSOwner() *creds.UserNamespace
+}
+
+// identity is what most namespaces have for Namespace. Immutable.
+type identity struct {
+	ID    uint64 // inode number in /proc/PID/ns
+	Owner *creds.UserNamespace
+}
+
+// NSInode and NSOwner implement Namespace.
+func (i *identity) NSInode() uint64               { return i.ID }
+func (i *identity) NSOwner() *creds.UserNamespace { return i.Owner }
+
+// newIdentity returns that of a new namespace.
+func (k *Kernel) newIdentity(owner *creds.UserNamespace) identity {
+	return identity{k.VFS.NewNSInode(), owner}
+}
+
+// NSType implements Namespace, here and below.
+func (*UTSNamespace) NSType() uint64    { return linux.CLONE_NEWUTS }
+func (*IPCNamespace) NSType() uint64    { return linux.CLONE_NEWIPC }
+func (*PIDNamespace) NSType() uint64    { return linux.CLONE_NEWPID }
+func (*NetNamespace) NSType() uint64    { return linux.CLONE_NEWNET }
+func (*CgroupNamespace) NSType() uint64 { return linux.CLONE_NEWCGROUP }
+func (*TimeNamespace) NSType() uint64   { return linux.CLONE_NEWTIME }
+
+// CgroupNamespace hides where in the hierarchy a control group is (cgroup_namespaces(7)): nothing yet, as there is
+// one group.
+type CgroupNamespace struct{ identity }
+
+// TimeNamespace is what CLOCK_MONOTONIC and CLOCK_BOOTTIME count from (time_namespaces(7)): there is one.
+type TimeNamespace struct{ identity }

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"ringfence/abi/errno"
-	"ringfence/sentry/creds"
 )
 
 // PIDMax is one more than the greatest process number (/proc/sys/kernel/pid_max).
@@ -39,9 +38,8 @@ func (p *PID) Own() int32 { return p.nums[len(p.nums)-1] }
 
 // PIDNamespace gives numbers to tasks, process groups and sessions (pid_namespaces(7)).
 type PIDNamespace struct {
+	identity
 	// Immutable.
-	ID     uint64
-	Owner  *creds.UserNamespace
 	parent *PIDNamespace
 	level  int
 
@@ -56,10 +54,9 @@ type PIDNamespace struct {
 	dying    bool         // init has ended: nothing can be added
 }
 
-func (k *Kernel) newPIDNamespace(parent *PIDNamespace, owner *creds.UserNamespace) *PIDNamespace {
+func newPIDNamespace(parent *PIDNamespace, id identity) *PIDNamespace {
 	ns := &PIDNamespace{
-		ID:       k.NextNSInode(),
-		Owner:    owner,
+		identity: id,
 		parent:   parent,
 		tasks:    make(map[int32]*Task),
 		groups:   make(map[int32]*ProcessGroup),
@@ -76,6 +73,14 @@ const maxPIDLevel = 32
 
 // Parent returns the namespace above, nil for the initial one.
 func (ns *PIDNamespace) Parent() *PIDNamespace { return ns.parent }
+
+// Within reports whether ns is top or below it.
+func (ns *PIDNamespace) Within(top *PIDNamespace) bool {
+	for ns != nil && ns != top {
+		ns = ns.parent
+	}
+	return ns != nil
+}
 
 // LastPID returns the number given out last (/proc/loadavg).
 func (k *Kernel) LastPID(ns *PIDNamespace) int32 {

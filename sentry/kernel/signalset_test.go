@@ -85,9 +85,8 @@ func TestCloneArgsCheck(t *testing.T) {
 }
 
 func TestPIDNamespacesNumberAllLevels(t *testing.T) {
-	k := &Kernel{}
-	outer := k.newPIDNamespace(nil, nil)
-	inner := k.newPIDNamespace(outer, nil)
+	outer := newPIDNamespace(nil, identity{})
+	inner := newPIDNamespace(outer, identity{})
 	outer.last = 41
 	p, err := inner.allocatePIDLocked(nil)
 	if err != nil || p.In(outer) != 42 || p.In(inner) != 1 || p.Own() != 1 {
@@ -101,7 +100,7 @@ func TestPIDNamespacesNumberAllLevels(t *testing.T) {
 	if _, err := inner.allocatePIDLocked([]int32{1}); err == nil {
 		t.Error("a taken number was given out")
 	}
-	other := k.newPIDNamespace(outer, nil)
+	other := newPIDNamespace(outer, identity{})
 	if p.In(other) != 0 {
 		t.Error("has a number in a namespace beside its own")
 	}

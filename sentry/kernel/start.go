@@ -112,13 +112,16 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ns := a.Mounts; ns.Owner == nil {
+		ns.Inode, ns.Owner = linux.MNT_NS_INIT_INO, k.UserNS
+	}
 	t := &Task{
 		k: k, blocker: newBlocker(), user: k.user(a.Cred.RUID), userID: a.Cred.RUID,
 		mm: m, regs: regs, ctx: k.Platform.NewContext(),
 		files: a.Files, fs: newFSShare(a.FS), mounts: a.Mounts,
 		aio:  newAIOTable(),
 		comm: img.Comm(),
-		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, NetID: k.netID, CgroupID: k.cgroupID, TimeID: k.timeID},
+		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, Net: k.netNS, Cgroup: k.cgroupNS, Time: k.timeNS},
 	}
 	t.user.tasks.Add(1)
 	t.cred.Store(a.Cred)

@@ -378,7 +378,7 @@ func refuseIDMap(t *kernel.Task, a *linux.MountAttr) error {
 		return errno.EINVAL
 	}
 	return atFile(t, int32(a.UsernsFD), func(f *vfs.File) error {
-		if ns, ok := f.Ops.(interface{ NamespaceType() string }); ok && ns.NamespaceType() == "user" {
+		if ns, ok := f.Ops.(namespaceFile); ok && ns.Namespace().NSType() == linux.CLONE_NEWUSER {
 			return errno.EPERM
 		}
 		return errno.EINVAL

@@ -31,7 +31,7 @@ var processCalls = []line{
 	{linux.SYS_SETSID, "setsid", sysSetsid, kernel.Full, "", ""},
 	{linux.SYS_GETSID, "getsid", sysGetsid, kernel.Full, "", ""},
 	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Partial, "", "no user, network or time namespaces"},
-	{linux.SYS_SETNS, "setns", sysSetns, kernel.Partial, "NEWNS NEWUTS NEWIPC NEWPID NEWCGROUP", "no user namespaces; a namespace is gone with its last task"},
+	{linux.SYS_SETNS, "setns", sysSetns, kernel.Partial, "NEWNS NEWUTS NEWIPC NEWPID NEWCGROUP", "no user namespaces"},
 }
 
 const cloneFlags = "VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID " +
@@ -358,13 +358,8 @@ func sysGetsid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return uint64(s.PID().In(t.PIDNamespace())), nil
 }
 
-// namespaceFile is a file of /proc/PID/ns.
-type namespaceFile interface {
-	// NamespaceType is "uts", "mnt" and so on.
-	NamespaceType() string
-	// Shows reports whether the file stands for the namespace that x is in.
-	Shows(x *kernel.Task, n *kernel.Namespaces) bool
-}
+// namespaceFile is a file that stands for a namespace.
+type namespaceFile interface{ Namespace() kernel.Namespace }
 
 func sysSetns(t *kernel.Task, a *arch.Args) (uint64, error) {
 	f, err := t.GetFile(a[0].Int())
@@ -374,11 +369,10 @@ func sysSetns(t *kernel.Task, a *arch.Args) (uint64, error) {
 	defer f.DecRef()
 	flags := uint64(a[1].Uint())
 	if ns, ok := f.Ops.(namespaceFile); ok {
-		kind := kernel.NamespaceType(ns.NamespaceType())
-		if flags != 0 && flags != kind {
+		if flags != 0 && flags != ns.Namespace().NSType() {
 			return 0, errno.EINVAL
 		}
-		return 0, t.Setns(kind, ns.Shows)
+		return 0, t.Setns(ns.Namespace())
 	}
 	tg, err := kernel.PIDFDGroup(f)
 	if err != nil {

@@ -9,10 +9,3 @@ func (f *File) MapDevIno() (dev, ino uint64) {
 	n := f.Inode()
 	return n.SB.Dev, n.Ino()
 }
-
-// RootID is the ID of the mount at the root of ns, which tells namespaces apart.
-func (ns *Namespace) RootID() uint64 {
-	ns.v.mountMu.RLock()
-	defer ns.v.mountMu.RUnlock()
-	return ns.root.ID
-}

@@ -148,7 +148,7 @@ func TestPropagation(t *testing.T) {
 		t.Errorf("mounts: %s, want %s", got, want)
 	}
 	// A copied namespace is a peer.
-	ns, err := e.ns.Clone(nil, false)
+	ns, err := e.ns.Clone(nil, nil)
 	e.must(err)
 	e.mount("/a/p")
 	root := ns.Root()

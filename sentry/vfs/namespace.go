@@ -6,6 +6,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/creds"
 )
 
 // Namespace is a tree of mounts (mount_namespaces(7)), or a detached tree, which stands in none.
@@ -13,6 +14,10 @@ type Namespace struct {
 	v *VFS
 	// ID is the number in statmount(2). Immutable.
 	ID uint64
+	// Inode is the number in /proc/PID/ns, Owner the user namespace whose capabilities count. Immutable
+	// once tasks are in it; detached trees have none.
+	Inode uint64
+	Owner *creds.UserNamespace
 	// detached: only a file holds the tree (detached.go). Immutable.
 	detached bool
 
@@ -22,6 +27,14 @@ type Namespace struct {
 	events  atomic.Uint64 // counts changes of the tree
 	changes wait.Queue
 }
+
+// NSType, NSInode and NSOwner implement kernel.Namespace.
+func (ns *Namespace) NSType() uint64                { return linux.CLONE_NEWNS }
+func (ns *Namespace) NSInode() uint64               { return ns.Inode }
+func (ns *Namespace) NSOwner() *creds.UserNamespace { return ns.Owner }
+
+// NewNSInode returns a new inode number for a namespace of any type, as /proc/PID/ns shows it.
+func (v *VFS) NewNSInode() uint64 { return v.lastNSInode.Add(1) }
 
 // Events returns a number that is another one after a mount came or went; Changes tells
 // when (poll(2) on /proc/PID/mounts).
@@ -145,10 +158,11 @@ func (ns *Namespace) Root() Path {
 }
 
 // Clone copies the namespace (CLONE_NEWNS). fs, the context of who gets it, is moved to the copies of
-// the mounts where it was. With userNS the copy belongs to another user namespace: what
+// the mounts where it was. owner is the user namespace that the copy belongs to: if it is another, what
 // was shared only receives. ENOSPC if there are too many mounts.
-func (ns *Namespace) Clone(fs *FSContext, userNS bool) (*Namespace, error) {
+func (ns *Namespace) Clone(fs *FSContext, owner *creds.UserNamespace) (*Namespace, error) {
 	v := ns.v
+	userNS := owner != ns.Owner
 	copies := make(map[*Mount]*Mount)
 	v.mountMu.Lock()
 	if err := v.roomLocked(ns.root, 1); err != nil {
@@ -163,6 +177,7 @@ func (ns *Namespace) Clone(fs *FSContext, userNS bool) (*Namespace, error) {
 	})
 	v.mountMu.Unlock()
 	n := v.newNamespace(root)
+	n.Inode, n.Owner = v.NewNSInode(), owner
 	if fs != nil {
 		fs.translate(copies)
 	}

@@ -46,6 +46,7 @@ type VFS struct {
 	nextDev     atomic.Uint32
 	nextMountID atomic.Uint64
 	nextTreeID  atomic.Uint64
+	lastNSInode atomic.Uint64
 	liveMounts  atomic.Int64
 	nextCookie  atomic.Uint32 // of renames, for inotify
 
@@ -88,6 +89,7 @@ func New() *VFS {
 	v.Protected.Hardlinks.Store(1)
 	v.Protected.FIFOs.Store(1)
 	v.Protected.Regular.Store(2)
+	v.lastNSInode.Store(linux.FirstNSInode - 1)
 	v.anon = NewSuperblock("anon_inodefs", linux.ANON_INODE_FS_MAGIC, 0, BaseSuper{})
 	v.anon.Dev = v.NewDev()
 	n := NewInode(v.anon, BaseInode{}, Attr{Mode: linux.S_IFDIR | 0o500, Nlink: 1, BlkSize: 4096})

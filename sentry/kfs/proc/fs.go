@@ -1,6 +1,7 @@
 // Package proc is procfs: processes and the kernel as files (proc(5)).
 //
 //	fs.go, root.go       the file system and its first level
+//	ns.go, nsfs.go       /proc/PID/ns, and the files that stand for namespaces
 //	task.go              /proc/PID and /proc/PID/task/TID: one table of files
 //	stat.go, maps.go, fd.go, links.go, taskmisc.go   what those files say
 //	system.go, cpu.go    files about the system as a whole
