@@ -20,7 +20,8 @@ type Options struct {
 	// Parallel is how many cases run at once; 0 is one a CPU.
 	Parallel int
 	// Retries is how often a case is run again that passed natively and not in a sandbox, both
-	// natively and there. What then passes is flaky, and counts as passed.
+	// natively and there. What then passes is flaky, and counts as passed; what does not pass
+	// natively then no longer counts.
 	Retries int
 	// Only are globs of the cases to run; none is all.
 	Only []string
@@ -189,7 +190,8 @@ func (s *Suite) merge(c Case, places []Place, got [][]Result) []*Check {
 	return checks
 }
 
-// forgive takes over what passed in another try.
+// forgive takes over what another try says of checks that differ: that it passes there too at times, or
+// that it does not pass natively each time, so that nothing can be asked of it.
 func forgive(checks, again []*Check) {
 	byName := map[string]*Check{}
 	for _, k := range again {
@@ -200,8 +202,13 @@ func forgive(checks, again []*Check) {
 			if !k.Differs(i) {
 				continue
 			}
-			// It is the host's word too that may have been luck.
-			if a := byName[k.Name]; a == nil || !a.Differs(i) {
+			switch a := byName[k.Name]; {
+			case a == nil:
+				k.Outcomes[0], k.Flaky = Outcome{Status: Missing, Note: "flaky: not there each time"}, true
+			case a.Outcomes[0].Status != Passed:
+				k.Outcomes[0], k.Flaky = a.Outcomes[0], true
+				k.Outcomes[0].Note = "flaky: " + k.Outcomes[0].Note
+			case a.Outcomes[i].Status == Passed:
 				k.Outcomes[i] = Outcome{Status: Passed, Note: "flaky: " + firstLine(k.Outcomes[i].Note)}
 				k.Flaky = true
 			}

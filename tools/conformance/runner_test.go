@@ -69,6 +69,7 @@ func TestRun(t *testing.T) {
 		"hang":    `test -z "$OTHER" || sleep 60`,
 		"leaves":  `sleep 60 & exit 0`,
 		"flaky":   `test -z "$OTHER" && exit 0; test -e ` + dir + `/ran || { touch ` + dir + `/ran; exit 1; }`,
+		"luck":    `test -z "$OTHER" && ! test -e ` + dir + `/lucky && touch ` + dir + `/lucky`,
 		"inside":  `test "$(ls -A | wc -l)" = 0 && test "$TMPDIR" = "$PWD" && touch here && test "$MINE" = "` + dir + `/x" && test -z "$(cat)"`,
 		"skipped": "exit 1",
 	} {
@@ -101,6 +102,7 @@ hang passed timed out
 inside passed passed
 known passed failed known
 leaves passed passed
+luck failed failed flaky
 pass passed passed
 `
 	if got := summary(r); got != want {
@@ -123,7 +125,7 @@ pass passed passed
 	for _, want := range []string{
 		"other suite/differs: failed: exit status 1\n", "other suite/crash: crashed: SIGSEGV",
 		"other suite/hang: timed out: did not end in 2", "other suite/known: known: known bug (failed",
-		"other suite/flaky: flaky: ", "other suite/better: passes, but not natively", "suite/skipped: not run: not wanted\n",
+		"other suite/flaky: flaky: ", "other suite/luck: does not count, natively failed: flaky: exit status 1", "other suite/better: passes, but not natively", "suite/skipped: not run: not wanted\n",
 		"1 cases were not run",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -149,7 +151,7 @@ func checkFiles(t *testing.T, r *Report) {
 	}
 	b, _ := os.ReadFile(file)
 	var doc junitSuites
-	if err := xml.Unmarshal(b, &doc); err != nil || len(doc.Suites) != 1 || doc.Suites[0].Failures != 3 || doc.Suites[0].Skipped != 3 || len(doc.Suites[0].Cases) != 10 {
+	if err := xml.Unmarshal(b, &doc); err != nil || len(doc.Suites) != 1 || doc.Suites[0].Failures != 3 || doc.Suites[0].Skipped != 4 || len(doc.Suites[0].Cases) != 11 {
 		t.Errorf("JUnit: %v\n%s", err, b)
 	}
 }

@@ -110,6 +110,8 @@ func (r *Report) tellOf(k *Check, i int, all bool) string {
 		return "passes, though the suite file excepts it: " + k.Except[i]
 	case k.Flaky && strings.HasPrefix(o.Note, "flaky"):
 		return o.Note
+	case k.Flaky && strings.HasPrefix(k.Outcomes[0].Note, "flaky"):
+		return "does not count, natively " + k.Outcomes[0].tell()
 	case k.Outcomes[0].Status > Skipped && o.Status == Passed:
 		return "passes, but not natively: " + k.Outcomes[0].tell()
 	}
