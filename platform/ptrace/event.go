@@ -184,7 +184,7 @@ func (t *thread) faultAccess(ev *platform.Event) (platform.Prot, error) {
 	return platform.Read, nil
 }
 
-// vsyscallFault is a fetch from the vsyscall page, which guests do not have.
+// vsyscallFault is a fetch from the vsyscall page, where nothing is mapped for guests.
 func vsyscallFault(pc uint64) platform.Event {
 	return platform.Event{Kind: platform.Fault, Access: platform.Exec, Signal: sigSegv, Code: segvMaperr,
 		Addr: addr.Addr(pc), Trapno: trapPF, ErrorCode: pfUser | pfFetch}

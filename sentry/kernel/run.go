@@ -74,6 +74,9 @@ func (t *Task) doFault(ev *platform.Event) {
 	case nil:
 		t.usage.minorFaults.Add(1)
 	case mm.FaultError:
+		if t.doVsyscall(ev) {
+			return
+		}
 		t.fault = lastFault{trapno: ev.Trapno, errorCode: ev.ErrorCode, cr2: uint64(ev.Addr)}
 		info := linux.SignalInfo{Signo: e.Signal, Code: e.Code}
 		info.SetAddr(uint64(ev.Addr))

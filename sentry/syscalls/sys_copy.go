@@ -31,7 +31,8 @@ type position struct {
 	start int64
 }
 
-// readPosition finds where f's side of a copy starts. With at 0, the file's position is locked until finish.
+// readPosition finds where f's side of a copy starts. The file's own position is not locked during the copy, which
+// may sleep, and whose other side may be the same file: as in Linux, who uses it at the same time gets one or the other.
 func readPosition(t *kernel.Task, f *vfs.File, at addr.Addr) (*position, error) {
 	p := &position{f: f, at: at}
 	if at != 0 {
@@ -45,6 +46,7 @@ func readPosition(t *kernel.Task, f *vfs.File, at addr.Addr) (*position, error) 
 	} else if f.Mode&vfs.FModeSeek != 0 {
 		f.PosMu.Lock()
 		p.pos = f.Pos
+		f.PosMu.Unlock()
 	}
 	p.start = p.pos
 	return p, nil
@@ -55,7 +57,8 @@ func (p *position) finish(t *kernel.Task) error {
 	if p.at != 0 {
 		return t.CopyOutUint64(p.at, uint64(p.pos))
 	}
-	if p.f.Mode&vfs.FModeSeek != 0 {
+	if p.pos != p.start {
+		p.f.PosMu.Lock()
 		p.f.Pos = p.pos
 		p.f.PosMu.Unlock()
 	}

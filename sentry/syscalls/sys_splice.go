@@ -159,36 +159,25 @@ func raiseSigpipe(t *kernel.Task, f *vfs.File, err error) error {
 // spliceFile runs move with the position of the file that is not a pipe: the one at offAddr, or
 // the file's own, or none.
 func spliceFile(t *kernel.Task, f *vfs.File, offAddr addr.Addr, write bool, move func(off *int64) (int, error)) (uint64, error) {
-	seekable := f.Mode&vfs.FModeSeek != 0
 	if write && f.Flags()&linux.O_APPEND != 0 {
 		return 0, errno.EINVAL
 	}
-	if offAddr == 0 {
-		if !seekable {
-			n, err := move(nil)
-			return uint64(n), err
+	if f.Mode&vfs.FModeSeek == 0 {
+		if offAddr != 0 {
+			return 0, errno.EINVAL
 		}
-		f.PosMu.Lock()
-		defer f.PosMu.Unlock()
-		n, err := move(&f.Pos)
+		n, err := move(nil)
 		return uint64(n), err
 	}
-	if !seekable {
-		return 0, errno.EINVAL
-	}
-	v, err := t.CopyInUint64(offAddr)
+	p, err := readPosition(t, f, offAddr)
 	if err != nil {
 		return 0, err
 	}
-	off := int64(v)
-	if off < 0 {
-		return 0, errno.EINVAL
-	}
-	n, err := move(&off)
+	n, err := move(&p.pos)
 	if err != nil {
 		return 0, err
 	}
-	return uint64(n), t.CopyOutUint64(offAddr, uint64(off))
+	return uint64(n), p.finish(t)
 }
 
 // transferPipes runs op between two pipes.

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -504,6 +505,43 @@ CASE(readv_and_writev_move_vectors) {
 	CHECK_ERRNO(readv(fd, r, IOV_MAX + 1), EINVAL);
 	r[0].iov_len = -1;
 	CHECK_ERRNO(readv(fd, r, 2), EINVAL);
+}
+
+CASE(sendfile_from_a_file_to_itself_ends) {
+	int fd = open("f", O_RDWR | O_CREAT, 0600);
+	char b[20] = "";
+	CHECK_EQ(pwrite(fd, "0123456789", 10, 0), 10);
+	CHECK_EQ(lseek(fd, 4, SEEK_SET), 4);
+	CHECK_EQ(sendfile(fd, fd, 0, 3), 3); // each byte onto itself
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 7);
+	off_t off = 0;
+	CHECK_EQ(sendfile(fd, fd, &off, 2), 2);
+	CHECK_EQ(off, 2);
+	CHECK_EQ(lseek(fd, 0, SEEK_CUR), 9);
+	CHECK_EQ(pread(fd, b, 20, 0), 10);
+	CHECK_EQ(memcmp(b, "0123456019", 10), 0);
+}
+
+CASE(a_file_can_be_read_while_sendfile_and_splice_wait_for_room) {
+	int fd = open("f", O_RDWR | O_CREAT, 0600), p[2];
+	CHECK_EQ(ftruncate(fd, 1 << 20), 0);
+	CHECK_EQ(pipe(p), 0);
+	CHECK_EQ(fcntl(p[1], F_SETPIPE_SZ, 4096), 4096);
+	for (int i = 0; i < 2; i++) {
+		pid_t c = fork();
+		if (c == 0) {
+			if (i) splice(fd, 0, p[1], 0, 1 << 20, 0);
+			sendfile(p[1], fd, 0, 1 << 20);
+			for (;;) splice(fd, 0, p[1], 0, 1 << 20, 0);
+		}
+		char b[4097];
+		int n = 0;
+		while (n < 4096) CHECK(ioctl(p[0], FIONREAD, &n) == 0);
+		CHECK_EQ(read(fd, b, 1), 1);
+		CHECK_EQ(kill(c, SIGKILL), 0);
+		CHECK_EQ(waitpid(c, 0, 0), c);
+		CHECK_EQ(read(p[0], b, 4096), 4096);
+	}
 }
 
 CASE(sendfile_and_copy_file_range_copy) {

@@ -60,7 +60,7 @@ func mapLine(b *bytes.Buffer, v *mm.VMAInfo) {
 	b.WriteByte('\n')
 }
 
-// vsyscall is the last line of maps on x86-64: the page exists, if only to fault.
+// vsyscall is the last line of maps on x86-64: calls made there are answered by the kernel.
 var vsyscall = mm.VMAInfo{
 	Range: addr.Range{Start: 0xffffffffff600000, End: 0xffffffffff601000}, Prot: platform.Exec, Name: "[vsyscall]",
 }
