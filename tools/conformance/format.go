@@ -11,17 +11,19 @@ import (
 type format struct {
 	about string
 	parse func(out string) []Result
+	skip  int // the exit status of a program that can't be run here, if there is one
 }
 
 // formats are the ways in which test programs say what they found.
 var formats = map[string]format{
-	"automake": {"PASS:, FAIL:, SKIP: and the like, as automake, DejaGnu and busybox print them", parseAutomake},
-	"exit":     {"the exit status of the process", func(string) []Result { return nil }},
-	"ltp":      {"TPASS, TFAIL, TBROK and TCONF of the Linux Test Project", parseLTP},
-	"gtest":    {"googletest's text, or its XML in the file that `result` names", parseGtest},
-	"tap":      {"the Test Anything Protocol", parseTAP},
-	"go":       {"go test -v, or go test -json", parseGo},
-	"unittest": {"Python's unittest, verbose", parseUnittest},
+	"automake":  {about: "PASS:, FAIL:, SKIP: and the like, as automake, DejaGnu and busybox print them", parse: parseAutomake},
+	"exit":      {about: "the exit status of the process", parse: func(string) []Result { return nil }},
+	"ltp":       {about: "TPASS, TFAIL, TBROK and TCONF of the Linux Test Project", parse: parseLTP},
+	"gtest":     {about: "googletest's text, or its XML in the file that `result` names", parse: parseGtest},
+	"kselftest": {about: "the Linux kernel's selftests: TAP, or exit status 4 if they can't be run", parse: parseTAP, skip: 4},
+	"tap":       {about: "the Test Anything Protocol", parse: parseTAP},
+	"go":        {about: "go test -v, or go test -json", parse: parseGo},
+	"unittest":  {about: "Python's unittest, verbose", parse: parseUnittest},
 }
 
 // FormatNames are the names of the formats, in order.
@@ -50,6 +52,9 @@ func parseLines(out string) (names []string) {
 func (f format) read(out string, e Exit) []Result {
 	results := f.parse(escapes.ReplaceAllString(out, ""))
 	whole := e.outcome()
+	if f.skip != 0 && e.Code == f.skip {
+		whole.Status = Skipped
+	}
 	// An exit status other than 0 is no news if a check failed, or none passed.
 	told := len(results) > 0
 	for i := range results {
@@ -59,7 +64,7 @@ func (f format) read(out string, e Exit) []Result {
 	for _, r := range results {
 		told = told || r.Status > Skipped
 	}
-	if told && whole.Status == Failed {
+	if told && (whole.Status == Failed || whole.Status == Skipped) {
 		whole.Status = Passed
 	}
 	if len(results) == 0 || whole.Status != Passed {

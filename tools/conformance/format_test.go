@@ -68,8 +68,11 @@ Expected: 1
 			"a=skipped\nb c=failed (said)\nd=passed\ne=failed\nf (no x)=skipped\ng=broken\n"},
 
 		{"names", "tap", "1..4\nok 1 - opens\n# said\nnot ok 2 - closes\nok 3 - waits # SKIP not here\nnot ok 4 - sings # TODO later\n", failed,
-			"opens=passed\ncloses=failed (# said)\nwaits=skipped (not here)\nsings=skipped\n"},
+			"opens=passed\ncloses=failed (# said)\nwaits=skipped (not here)\nsings=skipped (later)\n"},
 		{"no names", "tap", "ok\nok 2\nnot ok 3 - same\nok 4 - same\n1..4\n", failed, "1=passed\n2=passed\n3 same=failed\n4 same=passed\n"},
+		{"nobody expects it", "tap", "ok 1 # XFAIL known bug\nok 2 # XPASS fixed\n", ended, "1=skipped (known bug)\n2=skipped (fixed)\n"},
+		{"can't run", "kselftest", "no such device\n", Exit{Code: 4}, "=skipped (exit status 4|no such device)\n"},
+		{"can't run the rest", "kselftest", "ok 1 a\nok 2 # SKIP no device\n", Exit{Code: 4}, "a=passed\n2=skipped (no device)\n=skipped (exit status 4|ok 1 a|ok 2 # SKIP no device)\n"},
 		{"too few", "tap", "1..3\nok 1 - a\n", ended, "a=passed\n=broken (3 checks planned, 1 made)\n"},
 		{"bail out", "tap", "ok 1 - a\nBail out! no memory\nok 2 - b\n", Exit{Code: 255}, "a=passed\n=broken (no memory)\n"},
 
