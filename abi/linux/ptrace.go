@@ -165,6 +165,14 @@ type PtracePeekSigInfoArgs struct {
 	Nr    int32
 }
 
+// PtraceSudConfig is struct ptrace_sud_config.
+type PtraceSudConfig struct {
+	Mode     uint64
+	Selector uint64
+	Offset   uint64
+	Len      uint64
+}
+
 // PtraceRseqConfiguration is struct ptrace_rseq_configuration.
 type PtraceRseqConfiguration struct {
 	RseqABIPointer uint64

@@ -161,6 +161,27 @@ func (x *PtracePeekSigInfoArgs) UnmarshalBytes(src []byte) {
 }
 
 // SizeBytes returns the size of x as Linux lays it out.
+func (x *PtraceSudConfig) SizeBytes() int { return 32 }
+
+// MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().
+func (x *PtraceSudConfig) MarshalBytes(dst []byte) {
+	_ = dst[31]
+	binary.LittleEndian.PutUint64(dst[0:], uint64(x.Mode))
+	binary.LittleEndian.PutUint64(dst[8:], uint64(x.Selector))
+	binary.LittleEndian.PutUint64(dst[16:], uint64(x.Offset))
+	binary.LittleEndian.PutUint64(dst[24:], uint64(x.Len))
+}
+
+// UnmarshalBytes decodes x from src. Preconditions: len(src) >= x.SizeBytes().
+func (x *PtraceSudConfig) UnmarshalBytes(src []byte) {
+	_ = src[31]
+	x.Mode = uint64(binary.LittleEndian.Uint64(src[0:]))
+	x.Selector = uint64(binary.LittleEndian.Uint64(src[8:]))
+	x.Offset = uint64(binary.LittleEndian.Uint64(src[16:]))
+	x.Len = uint64(binary.LittleEndian.Uint64(src[24:]))
+}
+
+// SizeBytes returns the size of x as Linux lays it out.
 func (x *PtraceRseqConfiguration) SizeBytes() int { return 24 }
 
 // MarshalBytes encodes x into dst. Preconditions: len(dst) >= x.SizeBytes().

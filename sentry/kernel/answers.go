@@ -3,8 +3,8 @@ package kernel
 import "ringfence/platform"
 
 // Some calls have answers that the platform may give by itself, if it can
-// (platform.Answerer): it is told them whenever they change. The calls of a task that is traced or
-// has seccomp filters, and all of them with --strace, have to be seen, so then it is told none.
+// (platform.Answerer): it is told them whenever they change. The calls of a task that is traced,
+// has seccomp filters or dispatches them to itself, and all of them with --strace, have to be seen, so then it is told none.
 
 // spoilAnswers says that the answers that t's platform gives are no longer right. From
 // when it returns, t's calls come to the kernel. Any goroutine.
@@ -17,7 +17,7 @@ func (t *Task) spoilAnswers() {
 
 // mayAnswer reports whether the kernel need not see each of t's calls.
 func (t *Task) mayAnswer() bool {
-	return t.k.Tracer == nil && !t.sysTraced() && t.seccomp.Load() == nil
+	return t.k.Tracer == nil && !t.sysTraced() && t.seccomp.Load() == nil && !t.dispatch.On
 }
 
 // offerAnswers tells the platform what it may answer, if that is not what it knows. Task

@@ -238,6 +238,7 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 	}
 	n.pid.Store(pid)
 	n.inheritSeccomp(t)
+	n.dispatch, n.dispatch.On = t.dispatch, false
 	if f&linux.CLONE_THREAD != 0 {
 		n.tg = t.tg
 		n.tg.threads = append(n.tg.threads, n)

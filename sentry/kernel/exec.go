@@ -306,6 +306,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 	t.mm = m
 	t.comm = img.Comm()
 	t.robustList = 0
+	t.dispatch.On = false
 	t.mu.Unlock()
 	tg.sigMu.Lock()
 	oldCtx := t.ctx

@@ -80,6 +80,9 @@ func (t *Task) Restarting() *RestartBlock {
 func (t *Task) doSyscall() {
 	nr := t.regs.SyscallNo()
 	t.args = t.regs.SyscallArgs()
+	if t.dispatch.On && t.dispatchToUser(nr) {
+		return
+	}
 	t.inCall = true
 	traced, emulated := t.sysTraced(), false
 	if traced {

@@ -79,6 +79,8 @@ type Task struct {
 	cred atomic.Pointer[creds.Credentials]
 	// seccomp is nil for a task without filters; see seccomp.go.
 	seccomp atomic.Pointer[seccompState]
+	// dispatch is the task's own, or its tracer's while it is stopped.
+	dispatch UserDispatch
 	// pid changes only when an exec makes the task its group's leader.
 	pid atomic.Pointer[PID]
 

@@ -18,7 +18,7 @@ func parseScript(head *[linux.BINPRM_BUF_SIZE]byte) (interp, arg string, hasArg 
 	if head[0] != '#' || head[1] != '!' {
 		return "", "", false, errno.ENOEXEC
 	}
-	line := head[2 : len(head)-1]
+	line := head[2:]
 	if i := bytes.IndexByte(line, '\n'); i >= 0 {
 		line = line[:i]
 	} else {
@@ -26,6 +26,7 @@ func parseScript(head *[linux.BINPRM_BUF_SIZE]byte) (interp, arg string, hasArg 
 		if len(name) == 0 || bytes.IndexAny(name, " \t\x00") < 0 {
 			return "", "", false, errno.ENOEXEC
 		}
+		line = line[:len(line)-1] // what comes last may only end the name
 	}
 	if i := bytes.IndexByte(line, 0); i >= 0 {
 		line = line[:i]

@@ -20,7 +20,7 @@ var fdCalls = []line{
 	{linux.SYS_IOCTL, "ioctl", sysIoctl, kernel.Full, "", "what each kind of file knows"},
 }
 
-const fcntlCommands = "DUPFD DUPFD_CLOEXEC DUPFD_QUERY GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* SETOWN GETOWN " +
+const fcntlCommands = "DUPFD DUPFD_CLOEXEC DUPFD_QUERY CREATED_QUERY GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* SETOWN GETOWN " +
 	"SETOWN_EX GETOWN_EX GETOWNER_UIDS SETSIG GETSIG GETPIPE_SZ SETPIPE_SZ ADD_SEALS GET_SEALS GET_RW_HINT SET_RW_HINT"
 
 func sysClose(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -118,6 +118,8 @@ func sysFcntl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 1, nil
 		}
 		return 0, nil
+	case linux.F_CREATED_QUERY:
+		return asInt(f.Mode&vfs.FModeCreated != 0), nil
 	case linux.F_GETFD:
 		on, err := t.Files().Cloexec(fd)
 		if err != nil || !on {

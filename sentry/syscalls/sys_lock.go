@@ -86,8 +86,12 @@ func fcntlLock(t *kernel.Task, f *vfs.File, cmd int32, at addr.Addr) error {
 		return errno.EINVAL
 	}
 	if get {
-		o, blocked := f.TestLock(l)
-		if !blocked {
+		test := f.TestLock
+		if fl.Type == linux.F_UNLCK {
+			test = f.OwnLock
+		}
+		o, found := test(l)
+		if !found {
 			fl.Type = linux.F_UNLCK
 			return t.CopyOutStruct(at, &fl)
 		}

@@ -12,7 +12,7 @@ import (
 
 var prctlCalls = []line{
 	{linux.SYS_PRCTL, "prctl", sysPrctl, kernel.Partial, "PDEATHSIG DUMPABLE KEEPCAPS NAME CAPBSET SECUREBITS TIMERSLACK " +
-		"SECCOMP CHILD_SUBREAPER NO_NEW_PRIVS TID_ADDRESS THP_DISABLE CAP_AMBIENT SPECULATION SET_VMA SET_MM MDWE MEMORY_MERGE AUXV MCE_KILL TSC",
+		"SECCOMP SYSCALL_USER_DISPATCH CHILD_SUBREAPER NO_NEW_PRIVS TID_ADDRESS THP_DISABLE CAP_AMBIENT SPECULATION SET_VMA SET_MM MDWE MEMORY_MERGE AUXV MCE_KILL TSC",
 		""},
 }
 
@@ -190,6 +190,12 @@ func sysPrctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return setSeccompFilter(t, 0, a[2].Addr())
 		}
 		return 0, errno.EINVAL
+	case linux.PR_SET_SYSCALL_USER_DISPATCH:
+		d, err := userDispatch(arg.Uint64(), a[4].Addr(), a[2].Uint64(), a[3].Uint64())
+		if err == nil {
+			t.SetUserDispatch(d)
+		}
+		return 0, err
 	case linux.PR_GET_IO_FLUSHER, linux.PR_SET_IO_FLUSHER:
 		if !t.Creds().Has(linux.CAP_SYS_RESOURCE) {
 			return 0, errno.EPERM
@@ -336,4 +342,31 @@ func prctlMM(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	t.MM().UpdateMeta(func(m *mm.Meta) { *field(m) = v })
 	return 0, nil
+}
+
+// userDispatch is what mode, one of linux.PR_SYS_DISPATCH_*, and the others ask for.
+func userDispatch(mode uint64, selector addr.Addr, offset, length uint64) (d kernel.UserDispatch, err error) {
+	end := offset + length
+	switch mode {
+	case linux.PR_SYS_DISPATCH_OFF:
+		if offset != 0 || length != 0 || selector != 0 {
+			return d, errno.EINVAL
+		}
+		return d, nil
+	case linux.PR_SYS_DISPATCH_ON:
+		if offset != 0 && end <= offset {
+			return d, errno.EINVAL
+		}
+	case linux.PR_SYS_DISPATCH_INCLUSIVE_ON:
+		if end <= offset {
+			return d, errno.EINVAL
+		}
+		offset, length = end, -length // all the rest passes
+	default:
+		return d, errno.EINVAL
+	}
+	if selector >= taskSize {
+		return d, errno.EFAULT
+	}
+	return kernel.UserDispatch{On: true, Selector: selector, Offset: offset, Length: length}, nil
 }

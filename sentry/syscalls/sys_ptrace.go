@@ -11,7 +11,7 @@ import (
 )
 
 var ptraceCalls = []line{
-	{linux.SYS_PTRACE, "ptrace", sysPtrace, kernel.Partial, "all requests of x86-64 but SECCOMP_*, GET_RSEQ_CONFIGURATION and *_SYSCALL_USER_DISPATCH_CONFIG",
+	{linux.SYS_PTRACE, "ptrace", sysPtrace, kernel.Partial, "all requests of x86-64 but SECCOMP_* and GET_RSEQ_CONFIGURATION",
 		"hardware breakpoints are refused"},
 }
 
@@ -120,6 +120,8 @@ func sysPtrace(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return regset(t, r, request == linux.PTRACE_GETREGSET, uint64(at), data.Addr())
 	case linux.PTRACE_GET_SYSCALL_INFO:
 		return syscallInfo(t, r, uint64(at), data.Addr())
+	case linux.PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, linux.PTRACE_SET_SYSCALL_USER_DISPATCH_CONFIG:
+		return traceDispatch(t, r, request == linux.PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG, uint64(at), data.Addr())
 	case linux.PTRACE_ARCH_PRCTL:
 		return traceArchPrctl(t, r, data.Int(), uint64(at))
 	}
@@ -339,4 +341,31 @@ func traceArchPrctl(t *kernel.Task, r kernel.Tracee, code int32, v uint64) (uint
 		return 0, errno.EPERM
 	}
 	return 0, r.SetRegs(regs)
+}
+
+// traceDispatch reads or changes what the tracee's PR_SET_SYSCALL_USER_DISPATCH did.
+func traceDispatch(t *kernel.Task, r kernel.Tracee, get bool, size uint64, at addr.Addr) (uint64, error) {
+	var c linux.PtraceSudConfig
+	if size != uint64(c.SizeBytes()) {
+		return 0, errno.EINVAL
+	}
+	if get {
+		d, err := r.UserDispatch()
+		if err != nil {
+			return 0, err
+		}
+		c = linux.PtraceSudConfig{Mode: linux.PR_SYS_DISPATCH_OFF, Selector: uint64(d.Selector), Offset: d.Offset, Len: d.Length}
+		if d.On {
+			c.Mode = linux.PR_SYS_DISPATCH_ON
+		}
+		return 0, t.CopyOutStruct(at, &c)
+	}
+	if err := t.CopyInStruct(at, &c); err != nil {
+		return 0, err
+	}
+	d, err := userDispatch(c.Mode, addr.Addr(c.Selector), c.Offset, c.Len)
+	if err != nil {
+		return 0, err
+	}
+	return 0, r.SetUserDispatch(d)
 }

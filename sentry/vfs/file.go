@@ -20,6 +20,8 @@ const (
 	FModePath
 	// FModeStream: no position lock is taken.
 	FModeStream
+	// FModeCreated: opening it made the file (F_CREATED_QUERY).
+	FModeCreated
 )
 
 // File is an open file description (open(2)): what descriptors refer to.

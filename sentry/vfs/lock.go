@@ -70,6 +70,19 @@ func (f *File) TestLock(l Lock) (Lock, bool) {
 	return fl.conflict(&l)
 }
 
+// OwnLock returns a lock of l's owner that overlaps l (F_OFD_GETLK with F_UNLCK).
+func (f *File) OwnLock(l Lock) (Lock, bool) {
+	fl := f.Inode().locks()
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	for i := range fl.ranges {
+		if o := &fl.ranges[i]; o.Owner == l.Owner && o.overlaps(&l) {
+			return *o, true
+		}
+	}
+	return Lock{}, false
+}
+
 // SetLock takes l, in place of what its owner holds there (F_SETLK). It returns EAGAIN if another owner is in
 // the way. With wait the caller means to wait then, on LockQueue, and try again, until it gets the
 // lock or calls LockWaitDone; EDEADLK if that could last forever.

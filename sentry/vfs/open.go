@@ -116,7 +116,11 @@ func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, 
 				}
 			}
 			w.at = Path{}
-			return v.open(c, p, flags, created)
+			f, err := v.open(c, p, flags, created)
+			if err == nil && created {
+				f.Mode |= FModeCreated
+			}
+			return f, err
 		}
 		if flags&linux.O_EXCL != 0 {
 			d.DecRef()
