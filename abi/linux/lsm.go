@@ -4,6 +4,7 @@ package linux
 const (
 	LSM_ID_UNDEF      = 0
 	LSM_ID_CAPABILITY = 100
+	LSM_ID_LANDLOCK   = 110
 	LSM_ATTR_UNDEF    = 0
 	LSM_FLAG_SINGLE   = 1
 )

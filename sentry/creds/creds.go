@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"ringfence/abi/linux"
+	"ringfence/sentry/landlock"
 )
 
 // UID and GID are ids in the sandbox's initial user namespace (Linux's kuid_t and kgid_t).
@@ -50,6 +51,8 @@ type Credentials struct {
 	Securebits uint32
 	// NoNewPrivs is PR_SET_NO_NEW_PRIVS.
 	NoNewPrivs bool
+	// Landlock are the rules of landlock_restrict_self(2); nil without.
+	Landlock *landlock.Domain
 
 	UserNS *UserNamespace
 }

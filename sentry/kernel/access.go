@@ -16,6 +16,9 @@ func (t *Task) mayTrace(x *Task, c *creds.Credentials, real bool) bool {
 	if t.tg == x.tg {
 		return true
 	}
+	if !c.Landlock.Within(x.Creds().Landlock) {
+		return false
+	}
 	uid, gid := c.FSUID, c.FSGID
 	if real {
 		uid, gid = c.RUID, c.RGID

@@ -94,7 +94,8 @@ func (e *executor) open(p vfs.Path) (*vfs.File, error) {
 		return nil, err
 	}
 	cr := creds.NewRoot(e.c.Creds().UserNS)
-	return e.v.OpenPath(&privileged{e.c, cr}, p, linux.O_RDONLY|linux.O_LARGEFILE)
+	cr.Landlock = e.c.Creds().Landlock
+	return e.v.OpenExec(&privileged{e.c, cr}, p)
 }
 
 // openProgram opens the file to be executed and forbids writing to it.

@@ -14,6 +14,9 @@ func (t *Task) mayKillLocked(tg *ThreadGroup, sig linux.Signal) error {
 		return nil
 	}
 	c, o := t.Creds(), tg.leader.Creds()
+	if !c.Landlock.Reaches(o.Landlock, linux.LANDLOCK_SCOPE_SIGNAL) {
+		return errno.EPERM
+	}
 	if c.EUID == o.SUID || c.EUID == o.RUID || c.RUID == o.SUID || c.RUID == o.RUID ||
 		c.HasIn(linux.CAP_KILL, o.UserNS) {
 		return nil

@@ -23,7 +23,7 @@ func (t *Task) MakeOwner(typ, id int32) (vfs.Owner, error) {
 		if pg == nil {
 			return vfs.Owner{}, errno.ESRCH
 		}
-		o.ID = pg.pid.nums[0]
+		o.ID, o.Landlock = pg.pid.nums[0], c.Landlock
 		return o, nil
 	}
 	x := ns.tasks[id]
@@ -31,6 +31,9 @@ func (t *Task) MakeOwner(typ, id int32) (vfs.Owner, error) {
 		return vfs.Owner{}, errno.ESRCH
 	}
 	o.ID = x.RootTID()
+	if x.tg != t.tg {
+		o.Landlock = c.Landlock
+	}
 	return o, nil
 }
 
@@ -82,6 +85,9 @@ func (k *Kernel) sendIO(o vfs.Owner, info linux.SignalInfo) {
 	defer k.mu.RUnlock()
 	may := func(x *Task) bool {
 		c := x.Creds()
+		if !o.Landlock.Reaches(c.Landlock, linux.LANDLOCK_SCOPE_SIGNAL) {
+			return false
+		}
 		return o.EUID == 0 || o.EUID == c.SUID || o.EUID == c.RUID || o.UID == c.SUID || o.UID == c.RUID
 	}
 	if o.Type == linux.F_OWNER_PGRP {

@@ -21,6 +21,9 @@ func (t *Task) TraceMe() error {
 	if p == nil || p.exitState != alive {
 		return nil // as on Linux: nobody is there to mind
 	}
+	if !p.Creds().Landlock.Within(t.Creds().Landlock) {
+		return errno.EPERM
+	}
 	t.tg.sigMu.Lock()
 	defer t.tg.sigMu.Unlock()
 	t.linkTracerLocked(p, false, 0)

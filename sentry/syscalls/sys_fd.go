@@ -331,5 +331,8 @@ func sysIoctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, t.CopyOutUint32(arg.Addr(), uint32(left))
 		}
 	}
+	if err := f.LandlockedIoctl(cmd); err != nil {
+		return 0, err
+	}
 	return f.Ops.Ioctl(t, f, t.MM(), cmd, arg)
 }

@@ -8,16 +8,16 @@ import (
 	"ringfence/sentry/kernel"
 )
 
-const onlyCapabilities = `as with no security module but "capability"`
+const modulesOffered = `as with no security modules but "capability" and "landlock"`
 
 var lsmCalls = []line{
-	{linux.SYS_LSM_LIST_MODULES, "lsm_list_modules", sysLsmListModules, kernel.Full, "", onlyCapabilities},
-	{linux.SYS_LSM_GET_SELF_ATTR, "lsm_get_self_attr", sysLsmGetSelfAttr, kernel.Full, "LSM_FLAG_SINGLE", onlyCapabilities},
-	{linux.SYS_LSM_SET_SELF_ATTR, "lsm_set_self_attr", sysLsmSetSelfAttr, kernel.Full, "", onlyCapabilities},
+	{linux.SYS_LSM_LIST_MODULES, "lsm_list_modules", sysLsmListModules, kernel.Full, "", modulesOffered},
+	{linux.SYS_LSM_GET_SELF_ATTR, "lsm_get_self_attr", sysLsmGetSelfAttr, kernel.Full, "LSM_FLAG_SINGLE", modulesOffered},
+	{linux.SYS_LSM_SET_SELF_ATTR, "lsm_set_self_attr", sysLsmSetSelfAttr, kernel.Full, "", modulesOffered},
 }
 
 // lsmModules are the ids of the security modules.
-var lsmModules = []uint64{linux.LSM_ID_CAPABILITY}
+var lsmModules = []uint64{linux.LSM_ID_CAPABILITY, linux.LSM_ID_LANDLOCK}
 
 func sysLsmListModules(t *kernel.Task, a *arch.Args) (uint64, error) {
 	ids, size := a[0].Addr(), a[1].Addr()
@@ -43,7 +43,7 @@ func sysLsmListModules(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return uint64(len(lsmModules)), nil
 }
 
-// sysLsmGetSelfAttr finds no attributes: the capability module has none.
+// sysLsmGetSelfAttr finds no attributes: the modules here have none.
 func sysLsmGetSelfAttr(t *kernel.Task, a *arch.Args) (uint64, error) {
 	ctx, size, flags := a[1].Addr(), a[2].Addr(), a[3].Uint()
 	if a[0].Uint() == linux.LSM_ATTR_UNDEF || size == 0 {

@@ -38,7 +38,7 @@ func newSocket(t *kernel.Task, family, typ, protocol int32) (socket.Socket, erro
 	case typ > linux.SOCK_PACKET:
 		return nil, errno.EINVAL
 	case family == linux.AF_UNIX:
-		return t.Kernel().Unix.New(t.Kernel().UnixNS, typ, protocol)
+		return t.Kernel().Unix.New(t, t.Kernel().UnixNS, typ, protocol)
 	case family == linux.AF_INET || family == linux.AF_INET6:
 		return t.Kernel().Inet.New(t, family, typ, protocol)
 	case family == linux.AF_PACKET:

@@ -86,6 +86,7 @@ var families = [][]line{
 	cachestatCalls,
 	keyCalls,
 	lsmCalls,
+	landlockCalls,
 	quotaCalls,
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/landlock"
 )
 
 // Signals delivers what files send to processes. The kernel supplies it.
@@ -17,10 +18,12 @@ type Signals interface {
 
 // Owner is who gets signals of a file: F_OWNER_TID, F_OWNER_PID or F_OWNER_PGRP and an id in
 // the kernel's own numbering; ID 0 is nobody. UID and EUID are of who asked for it.
+// Landlock is what keeps signals within, of who asked for them of others.
 type Owner struct {
 	Type      int32
 	ID        int32
 	UID, EUID creds.UID
+	Landlock  *landlock.Domain
 }
 
 // fileAsync is what F_SETOWN, F_SETSIG and O_ASYNC set. It waits for the file itself.

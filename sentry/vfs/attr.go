@@ -214,6 +214,9 @@ func (v *VFS) Truncate(c Caller, p Path, size int64) error {
 	if err := v.Permission(c, p, MayWrite); err != nil {
 		return err
 	}
+	if err := v.landlocked(c, p, linux.LANDLOCK_ACCESS_FS_TRUNCATE); err != nil {
+		return err
+	}
 	if n.Attr().Flags&linux.STATX_ATTR_APPEND != 0 {
 		return errno.EPERM
 	}

@@ -52,6 +52,9 @@ func (v *VFS) OpenTree(c Caller, ns *Namespace, p Path, rec bool) (*File, error)
 // MoveMount is move_mount(2), and mount(2) with MS_MOVE: the mount at from, in ns or detached, goes to
 // the place to in ns, beneath what is mounted there already if beneath.
 func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) error {
+	if err := mayChangeMounts(c); err != nil {
+		return err
+	}
 	root := c.FSContext().Root()
 	defer root.DecRef()
 	var r released

@@ -42,6 +42,8 @@ type File struct {
 	Pos   int64
 
 	counted bool // a writer of the inode; immutable
+	// lacks are the rights of landlock that whoever opened it did not have. Immutable.
+	lacks uint64
 
 	async    fileAsync // F_SETOWN, F_SETSIG
 	watchers releaseWatchers

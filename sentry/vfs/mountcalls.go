@@ -17,8 +17,8 @@ func (v *VFS) Mount(c Caller, ns *Namespace, source string, target Path, fstype 
 	if flags&linux.MS_MGC_MSK == linux.MS_MGC_VAL {
 		flags &^= linux.MS_MGC_MSK
 	}
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
-		return errno.EPERM
+	if err := mayChangeMounts(c); err != nil {
+		return err
 	}
 	switch {
 	case flags&(linux.MS_REMOUNT|linux.MS_BIND) == linux.MS_REMOUNT|linux.MS_BIND:
@@ -240,8 +240,8 @@ func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
 // Umount is umount2(2) on p, in ns, with flags MNT_*. The caller's reference to p is taken into account, and
 // no other.
 func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
-		return errno.EPERM
+	if err := mayChangeMounts(c); err != nil {
+		return err
 	}
 	if flags&linux.MNT_EXPIRE != 0 && flags&(linux.MNT_FORCE|linux.MNT_DETACH) != 0 {
 		return errno.EINVAL

@@ -193,8 +193,8 @@ func (mc *MountContext) Reconfigure(c Caller) error {
 }
 
 func (mc *MountContext) reconfigure(c Caller) error {
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
-		return errno.EPERM
+	if err := mayChangeMounts(c); err != nil {
+		return err
 	}
 	if mc.flagsMask&^linux.MS_RMT_MASK != 0 {
 		return errno.EINVAL

@@ -25,8 +25,8 @@ func (v *VFS) resolveParent(c Caller, start Path, path string) (*walk, error) {
 
 // makeName walks to where a new name shall be made and calls fn with the directory, whose inode is
 // locked. fn returns the new inode, for which a referenced path is returned. target is what a link is made to,
-// or nil.
-func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, target *Path, fn func(at Path, name string) (*Inode, error)) (Path, error) {
+// or nil, and typ the type of what is made.
+func (v *VFS) makeName(c Caller, start Path, path string, typ uint32, target *Path, fn func(at Path, name string) (*Inode, error)) (Path, error) {
 	w, err := v.resolveParent(c, start, path)
 	if err != nil {
 		return Path{}, err
@@ -35,6 +35,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, target *Pa
 	if w.lastType != lastNorm {
 		return Path{}, errno.EEXIST
 	}
+	isDir := typ == linux.S_IFDIR && target == nil
 	dir, name := w.at.Dentry, cloneName(w.last)
 	n := dir.Inode()
 	n.rw.Lock()
@@ -59,6 +60,12 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, target *Pa
 		if err := v.mayLinkto(c, target.Inode()); err != nil {
 			return Path{}, err
 		}
+		err = v.mayLinkLandlocked(c, *target, w.at)
+	} else {
+		err = v.landlocked(c, w.at, rightToMake(typ))
+	}
+	if err != nil {
+		return Path{}, err
 	}
 	if err := mayCreate(c, w.at); err != nil {
 		return Path{}, err
@@ -75,7 +82,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, isDir bool, target *Pa
 
 // MkdirAt is mkdirat(2). The umask is applied here.
 func (v *VFS) MkdirAt(c Caller, start Path, path string, mode uint32) error {
-	p, err := v.makeName(c, start, path, true, nil, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, start, path, linux.S_IFDIR, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		return dir.Ops.Mkdir(c, dir, name, mode&(linux.S_IRWXUGO|linux.S_ISVTX)&^c.FSContext().Umask()|linux.S_IFDIR)
 	})
@@ -101,7 +108,7 @@ func (v *VFS) MknodAt(c Caller, start Path, path string, mode uint32, rdev uint6
 }
 
 func (v *VFS) mknod(c Caller, start Path, path string, mode uint32, rdev uint64) (Path, error) {
-	return v.makeName(c, start, path, false, nil, func(at Path, name string) (*Inode, error) {
+	return v.makeName(c, start, path, mode&linux.S_IFMT, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		mode := mode &^ c.FSContext().Umask()
 		switch mode & linux.S_IFMT {
@@ -140,7 +147,7 @@ func (v *VFS) SymlinkAt(c Caller, target string, start Path, path string) error 
 	if len(target) >= pathMax {
 		return errno.ENAMETOOLONG
 	}
-	p, err := v.makeName(c, start, path, false, nil, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, start, path, linux.S_IFLNK, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		return dir.Ops.Symlink(c, dir, name, target)
 	})
@@ -163,7 +170,7 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 	}
 	defer old.DecRef()
 	n := old.Inode()
-	p, err := v.makeName(c, newStart, newPath, false, &old, func(at Path, name string) (*Inode, error) {
+	p, err := v.makeName(c, newStart, newPath, n.Type(), &old, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
 		a, err := attrOf(c, n)
 		if err != nil {
@@ -244,7 +251,7 @@ func (v *VFS) remove(c Caller, start Path, path string, isDir bool) error {
 	}
 	dn := dir.Inode()
 	dn.rw.Lock()
-	d, err := removeLocked(c, dir, name, isDir, w.slash)
+	d, err := v.removeLocked(c, w.at, name, isDir, w.slash)
 	dn.rw.Unlock()
 	if err != nil {
 		return err
@@ -257,9 +264,10 @@ func (v *VFS) remove(c Caller, start Path, path string, isDir bool) error {
 	return nil
 }
 
-// removeLocked removes name from dir and returns its dentry, now detached.
-// Preconditions: dir's inode is locked for writing.
-func removeLocked(c Caller, dir *Dentry, name string, isDir, slash bool) (*Dentry, error) {
+// removeLocked removes name from the directory at and returns its dentry, now detached.
+// Preconditions: the directory's inode is locked for writing.
+func (v *VFS) removeLocked(c Caller, at Path, name string, isDir, slash bool) (*Dentry, error) {
+	dir := at.Dentry
 	d, err := lookupLocked(c, dir, name, "")
 	if err != nil {
 		return nil, err
@@ -273,7 +281,13 @@ func removeLocked(c Caller, dir *Dentry, name string, isDir, slash bool) (*Dentr
 	case slash && !isDir:
 		err = errno.ENOTDIR
 	default:
-		err = mayDelete(c, dir, n, isDir)
+		right := uint64(linux.LANDLOCK_ACCESS_FS_REMOVE_FILE)
+		if isDir {
+			right = linux.LANDLOCK_ACCESS_FS_REMOVE_DIR
+		}
+		if err = v.landlocked(c, at, right); err == nil {
+			err = mayDelete(c, dir, n, isDir)
+		}
 	}
 	if err == nil && d.mounted.Load() > 0 {
 		err = errno.EBUSY

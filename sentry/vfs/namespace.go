@@ -220,8 +220,8 @@ func (ns *Namespace) Enter(fs *FSContext) {
 // then moves every FSContext that stands at old to now (FSContext.Move).
 // Both are returned with references.
 func (v *VFS) PivotRoot(c Caller, ns *Namespace, newRoot, putOld Path) (old, now Path, err error) {
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
-		return old, now, errno.EPERM
+	if err := mayChangeMounts(c); err != nil {
+		return old, now, err
 	}
 	if newRoot.Inode().Type() != linux.S_IFDIR || putOld.Inode().Type() != linux.S_IFDIR {
 		return old, now, errno.ENOTDIR

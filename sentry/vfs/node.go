@@ -14,6 +14,7 @@ type Inode struct {
 	SB  *Superblock
 
 	ino, rdev     uint64
+	born          int64  // attr.Btime, if that tells inodes with one number apart
 	typ           uint32 // S_IFMT bits
 	ownPermission bool   // Ops is a Permitter
 
@@ -51,6 +52,9 @@ func NewInode(sb *Superblock, ops InodeOps, attr Attr) *Inode {
 	}
 	n := &Inode{Ops: ops, SB: sb, ino: attr.Ino, rdev: attr.Rdev, typ: attr.Mode & 0o170000, attr: attr}
 	_, n.ownPermission = ops.(Permitter)
+	if sb.Flags&SBNoCache == 0 {
+		n.born = attr.Btime
+	}
 	n.mode.Store(attr.Mode)
 	n.refs.Store(1)
 	return n

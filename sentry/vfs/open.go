@@ -73,6 +73,14 @@ func (v *VFS) OpenPath(c Caller, p Path, flags uint32) (*File, error) {
 	return v.open(c, p, flags, false)
 }
 
+// openExec is in the flags of an open for execution, as Linux's FMODE_EXEC is; no caller of open(2) can set it.
+const openExec = 0x20
+
+// OpenExec opens what p leads to for execve(2). It takes a reference of its own to p.
+func (v *VFS) OpenExec(c Caller, p Path) (*File, error) {
+	return v.OpenPath(c, p, linux.O_RDONLY|openExec)
+}
+
 // openCreate is OpenAt with O_CREAT.
 func (v *VFS) openCreate(c Caller, start Path, path string, flags, mode uint32, lf LookupFlags) (*File, error) {
 	if path == "" {
@@ -171,6 +179,9 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 		return d, false, nil
 	}
 	d.DecRef()
+	if err := v.landlocked(c, w.at, linux.LANDLOCK_ACCESS_FS_MAKE_REG); err != nil {
+		return nil, false, err
+	}
 	if err := mayCreate(c, w.at); err != nil {
 		return nil, false, err
 	}
@@ -320,6 +331,14 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 		return nil, errno.ENXIO
 	}
 
+	lacks, err := v.mayOpenLandlocked(c, p, flags)
+	if err != nil {
+		return nil, err
+	}
+	if trunc && lacks&linux.LANDLOCK_ACCESS_FS_TRUNCATE != 0 {
+		return nil, errno.EACCES
+	}
+
 	var fmode uint32
 	if acc == linux.O_RDONLY || acc == linux.O_RDWR {
 		fmode |= FModeRead
@@ -353,7 +372,7 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 	// O_TMPFILE stays: F_GETFL shows it.
 	const gone = linux.O_CREAT | linux.O_EXCL | linux.O_NOCTTY | linux.O_TRUNC | linux.O_CLOEXEC
 	f := NewFile(ops, p, flags&ValidOpenFlags&^gone|linux.O_LARGEFILE, fmode, c.Creds())
-	f.counted = counted
+	f.counted, f.lacks = counted, lacks
 	return f, nil
 }
 

@@ -33,7 +33,7 @@ func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, n
 	case from.at.Mount.ReadOnly():
 		return errno.EROFS
 	}
-	r := rename{v: v, c: c, fromDir: from.at.Dentry, toDir: to.at.Dentry, fromName: from.last, toName: cloneName(to.last),
+	r := rename{v: v, c: c, mount: from.at.Mount, fromDir: from.at.Dentry, toDir: to.at.Dentry, fromName: from.last, toName: cloneName(to.last),
 		fromSlash: from.slash, toSlash: to.slash, flags: flags}
 	r.lock()
 	err = r.do()
@@ -54,6 +54,7 @@ func (v *VFS) RenameAt(c Caller, oldStart Path, oldPath string, newStart Path, n
 type rename struct {
 	v                  *VFS
 	c                  Caller
+	mount              *Mount
 	fromDir, toDir     *Dentry
 	fromName, toName   string
 	fromSlash, toSlash bool
@@ -140,7 +141,11 @@ func (r *rename) do() (err error) {
 		return errno.EINVAL
 	case r.cross && dstIsDir && below(r.fromDir, r.dst):
 		return errno.ENOTEMPTY
-	case src == dst:
+	}
+	if err := r.landlocked(); err != nil {
+		return err
+	}
+	if src == dst {
 		r.same = true
 		return nil
 	}
@@ -186,6 +191,26 @@ func (r *rename) do() (err error) {
 	r.targetNode = dst
 	r.fromDir.sb.renamed(r)
 	return nil
+}
+
+// landlocked asks the caller's domain.
+func (r *rename) landlocked() error {
+	if r.c.Creds().Landlock == nil {
+		return nil
+	}
+	src, dst := r.src.Inode(), r.dst.Inode()
+	at := reparenting{
+		src: Path{r.mount, r.src}, from: Path{r.mount, r.fromDir}, to: Path{r.mount, r.toDir}, sameDir: !r.cross,
+		atFrom: rightToRemove(src), atTo: rightToMake(src.Type()),
+	}
+	if dst != nil {
+		at.atTo |= rightToRemove(dst)
+	}
+	if r.exchange() {
+		at.dst = Path{r.mount, r.dst}
+		at.atFrom |= rightToMake(dst.Type())
+	}
+	return r.v.mayReparent(r.c, &at)
 }
 
 // renamed makes the cache follow a rename.

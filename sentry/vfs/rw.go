@@ -303,6 +303,9 @@ func (f *File) Truncate(c Caller, size int64) error {
 	if n.Attr().Flags&linux.STATX_ATTR_APPEND != 0 {
 		return errno.EPERM
 	}
+	if f.lacks&linux.LANDLOCK_ACCESS_FS_TRUNCATE != 0 {
+		return errno.EACCES
+	}
 	return f.Path.Mount.v.truncate(c, f.Path, n, size, true)
 }
 

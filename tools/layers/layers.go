@@ -70,13 +70,14 @@ var Table = []Layer{
 		Name: "L5",
 		Packages: []string{
 			"sentry/memfile", "sentry/usermem", "sentry/mappable", "sentry/pagestore",
-			"sentry/ktime", "sentry/creds", "sentry/limits", "sentry/seccomp",
+			"sentry/ktime", "sentry/creds", "sentry/landlock", "sentry/limits", "sentry/seccomp",
 		},
 		Within: []string{
 			// The contents of a file or of anonymous memory, page by page.
 			"sentry/pagestore -> sentry/memfile",
 			"sentry/pagestore -> sentry/mappable",
 			"sentry/pagestore -> sentry/usermem",
+			"sentry/creds -> sentry/landlock", // a domain is part of who a task is
 		},
 	},
 	{

@@ -126,6 +126,33 @@ func bindArgs(family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
 	return a, nil
 }
 
+// landlocked asks c's domain, if it restricts right, whether it may use the port of addr. Addresses that have none
+// it refuses as Linux does there.
+func (t *TCP) landlocked(c socket.Caller, addr []byte, right uint64) error {
+	d := c.Creds().Landlock
+	if !d.HandlesPorts(right) {
+		return nil
+	}
+	f, err := familyOf(addr)
+	switch {
+	case err != nil:
+		return err
+	case f == linux.AF_UNSPEC && right == linux.LANDLOCK_ACCESS_NET_CONNECT_TCP:
+		return nil // disconnects
+	case (f == linux.AF_INET || f == linux.AF_UNSPEC) && len(addr) < sizeInet, f == linux.AF_INET6 && len(addr) < minInet6:
+		return errno.EINVAL
+	case f == linux.AF_UNSPEC:
+		if a := [4]byte(addr[4:8]); t.family != linux.AF_INET || a != any4.As4() {
+			return errno.EAFNOSUPPORT
+		}
+	case f != linux.AF_INET && f != linux.AF_INET6:
+		return nil // refused for that
+	case int32(f) != t.family:
+		return errno.EINVAL
+	}
+	return d.MayUsePort(binary.BigEndian.Uint16(addr[2:]), right)
+}
+
 // newBinding returns what the socket would hold of a port.
 func (t *TCP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
 	o := t.Options()
@@ -137,6 +164,9 @@ func (t *TCP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
 
 // Bind implements socket.Socket.
 func (t *TCP) Bind(c socket.Caller, addr []byte) error {
+	if err := t.landlocked(c, addr, linux.LANDLOCK_ACCESS_NET_BIND_TCP); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	a, err := bindArgs(t.family, addr, t.opts.v6only)
@@ -194,6 +224,9 @@ func (t *TCP) Listen(c socket.Caller, backlog int32) error {
 // though all is decided by then.
 func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	f, err := familyOf(addr)
+	if err == nil {
+		err = t.landlocked(c, addr, linux.LANDLOCK_ACCESS_NET_CONNECT_TCP)
+	}
 	if err != nil {
 		return err
 	}

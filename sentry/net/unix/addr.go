@@ -225,5 +225,12 @@ func (s *Socket) find(c vfs.Caller, addr []byte) (*Socket, error) {
 	if other.typ != s.typ {
 		return nil, errno.EPROTOTYPE
 	}
+	if d := c.Creds().Landlock; abstract != "" && !d.Reaches(other.domain, linux.LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.typ != linux.SOCK_DGRAM || s.peer != other {
+			return nil, errno.EPERM
+		}
+	}
 	return other, nil
 }

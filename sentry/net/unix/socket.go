@@ -7,6 +7,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/landlock"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/vfs"
 )
@@ -59,6 +60,9 @@ type Socket struct {
 	// wmem is what the socket's messages in the queues of others are charged.
 	wmem atomic.Int64
 
+	// domain is what who made it was bound by: its abstract name is found only by those who reach that. Immutable.
+	domain *landlock.Domain
+
 	// recvMu serializes readers.
 	recvMu sync.Mutex
 
@@ -88,7 +92,7 @@ type Socket struct {
 var lastID atomic.Uint64
 
 // New returns a socket of a type; ESOCKTNOSUPPORT, EPROTONOSUPPORT for what AF_UNIX does not have.
-func (fs *FS) New(ns *Namespace, typ, protocol int32) (*Socket, error) {
+func (fs *FS) New(c vfs.Caller, ns *Namespace, typ, protocol int32) (*Socket, error) {
 	if protocol != 0 && protocol != linux.AF_UNIX {
 		return nil, errno.EPROTONOSUPPORT
 	}
@@ -99,7 +103,9 @@ func (fs *FS) New(ns *Namespace, typ, protocol int32) (*Socket, error) {
 	default:
 		return nil, errno.ESOCKTNOSUPPORT
 	}
-	return fs.newSocket(ns, typ), nil
+	s := fs.newSocket(ns, typ)
+	s.domain = c.Creds().Landlock
+	return s, nil
 }
 
 func (fs *FS) newSocket(ns *Namespace, typ int32) *Socket {
@@ -116,10 +122,10 @@ func (fs *FS) newSocket(ns *Namespace, typ int32) *Socket {
 
 // NewPair is socketpair(2).
 func (fs *FS) NewPair(c vfs.Caller, ns *Namespace, typ, protocol int32) (a, b *Socket, err error) {
-	if a, err = fs.New(ns, typ, protocol); err != nil {
+	if a, err = fs.New(c, ns, typ, protocol); err != nil {
 		return nil, nil, err
 	}
-	b, _ = fs.New(ns, typ, protocol)
+	b, _ = fs.New(c, ns, typ, protocol)
 	cr := socket.PeerCreds(c)
 	lockPair(a, b)
 	defer unlockPair(a, b)

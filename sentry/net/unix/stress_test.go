@@ -28,7 +28,7 @@ func TestManyAtOnce(t *testing.T) {
 			if rnd.IntN(3) == 0 {
 				a.Close()
 				b.Close()
-				a, _ = o.fs.New(o.ns, typ, 0)
+				a, _ = o.fs.New(o.c, o.ns, typ, 0)
 				b = nil
 			}
 			files[i] = o.sfs.NewFile(o.c, a, linux.O_NONBLOCK)
@@ -120,7 +120,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	// Circles that were made while a collection was under way go with the next.
 	for range 3 {
-		s, _ := o.fs.New(o.ns, linux.SOCK_DGRAM, 0)
+		s, _ := o.fs.New(o.c, o.ns, linux.SOCK_DGRAM, 0)
 		s.Close()
 	}
 	if n := o.fs.InFlight(); n != 0 {
@@ -156,7 +156,7 @@ func TestCircleIsCollected(t *testing.T) {
 		o.close(i)
 	}
 	collect := func() {
-		s, _ := o.fs.New(o.ns, linux.SOCK_DGRAM, 0)
+		s, _ := o.fs.New(o.c, o.ns, linux.SOCK_DGRAM, 0)
 		s.Close() // what is closed sets it off
 	}
 	collect()

@@ -76,7 +76,7 @@ func (o *ours) install(slot int, s *Socket) {
 	o.f[slot] = o.sfs.NewFile(o.c, s, linux.O_NONBLOCK)
 }
 func (o *ours) socket(slot int, typ int32) error {
-	s, err := o.fs.New(o.ns, typ, 0)
+	s, err := o.fs.New(o.c, o.ns, typ, 0)
 	if err == nil {
 		o.install(slot, s)
 	}
