@@ -177,11 +177,13 @@ var structTests = []structTest{
 
 // unseen are the structs that the host's headers do not have.
 var unseen = map[string]int{
-	"CachestatRange": 16,
-	"Cachestat":      40,
-	"XattrArgs":      16,
-	"VfsCapPair":     8,
-	"LSMCtx":         32,
+	"CachestatRange":      16,
+	"Cachestat":           40,
+	"XattrArgs":           16,
+	"VfsCapPair":          8,
+	"LSMCtx":              32,
+	"LandlockRulesetAttr": 24,
+	"LandlockNetPortAttr": 16,
 }
 
 // compile builds and runs a C program and returns what it prints.
@@ -318,7 +320,7 @@ func fill(v reflect.Value, r *rand.Rand) {
 }
 
 func TestMarshalRoundTrip(t *testing.T) {
-	all := []marshaler{&CachestatRange{}, &Cachestat{}, &XattrArgs{}, &VfsCapPair{}, &LSMCtx{}}
+	all := []marshaler{&CachestatRange{}, &Cachestat{}, &XattrArgs{}, &VfsCapPair{}, &LSMCtx{}, &LandlockRulesetAttr{}, &LandlockNetPortAttr{}}
 	for _, v := range all {
 		name := reflect.TypeOf(v).Elem().Name()
 		if v.SizeBytes() != unseen[name] {
