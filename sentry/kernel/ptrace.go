@@ -116,17 +116,26 @@ func (t *Task) serveFPU() {
 	t.k.mu.RUnlock()
 }
 
-// traceNotify stops t with a code that belongs to no signal (Linux's ptrace_notify).
-func (t *Task) traceNotify(code int32, message uint64) {
+// traceNotify stops t with a code that belongs to no signal, and returns what the tracer made of it
+// (Linux's ptrace_notify).
+func (t *Task) traceNotify(code int32, message uint64) int32 {
 	info := linux.SignalInfo{Signo: int32(linux.SIGTRAP), Code: code}
 	info.SetPID(t.TID())
 	info.SetUID(uint32(t.Creds().RUID))
 	t.tg.sigMu.Lock()
-	sig := t.traceStop(code, linux.CLD_TRAPPED, message, &info)
-	t.tg.sigMu.Unlock()
-	// Behind a syscall stop the tracer may send a signal.
-	if sig != code && linux.Signal(sig).Valid() && code>>8 == 0 {
-		t.SignalSelf(linux.Signal(sig))
+	defer t.tg.sigMu.Unlock()
+	return t.traceStop(code, linux.CLD_TRAPPED, message, &info)
+}
+
+// traceCall stops t before or behind a system call. There, and at no event, the tracer may send a
+// signal. A tracer that ends leaves SIGTRAP if it was not told of the stop, as on Linux.
+func (t *Task) traceCall(op uint8, message uint64) {
+	t.setSyscallStop(op)
+	sig := linux.Signal(t.traceNotify(t.syscallCode(), message))
+	t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_NONE)
+	if sig.Valid() {
+		info := KernelInfo(sig)
+		t.Signal(&info)
 	}
 }
 
@@ -134,18 +143,37 @@ func (t *Task) traceNotify(code int32, message uint64) {
 // sigMu is held, and released meanwhile.
 func (t *Task) traceSignal(sig linux.Signal, info *linux.SignalInfo) linux.Signal {
 	t.job |= jobStopDequeued
-	now := linux.Signal(t.traceStop(int32(sig), linux.CLD_TRAPPED, 0, info))
-	if !now.Valid() {
+	sig = linux.Signal(t.traceStop(int32(sig), linux.CLD_TRAPPED, 0, info))
+	if !sig.Valid() {
 		return 0
 	}
-	if now != sig {
-		*info = linux.SignalInfo{Signo: int32(now), Code: linux.SI_USER}
+	if sig != info.Signal() {
+		t.tg.sigMu.Unlock()
+		*info = t.tracerInfo(sig)
+		t.tg.sigMu.Lock()
 	}
-	if t.sigMask.Has(now) || t.fatal {
+	if t.sigMask.Has(sig) || t.fatal {
 		t.sendLocked(info, false, nil, false)
 		return 0
 	}
-	return now
+	return sig
+}
+
+// tracerInfo returns the siginfo of a signal that the tracer puts in the place of another. If there
+// is no tracer any more it is the parent's.
+func (t *Task) tracerInfo(sig linux.Signal) linux.SignalInfo {
+	info := linux.SignalInfo{Signo: int32(sig), Code: linux.SI_USER}
+	t.k.mu.RLock()
+	defer t.k.mu.RUnlock()
+	from := t.tracer
+	if from == nil {
+		from = t.tg.parent
+	}
+	if from != nil {
+		info.SetPID(from.TIDIn(t.tg.pid.ns))
+		info.SetUID(uint32(from.Creds().RUID))
+	}
+	return info
 }
 
 // doJobTrap stops t because of a group stop or PTRACE_INTERRUPT. sigMu is held; it releases it.
@@ -214,9 +242,7 @@ func (t *Task) setSyscallStop(op uint8) {
 func (t *Task) traceSyscallEnter() (nr uint64, emulated bool) {
 	mode := t.trace.mode.Load()
 	if mode&(traceSyscalls|traceEmulate) != 0 {
-		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_ENTRY)
-		t.traceNotify(t.syscallCode(), linux.PTRACE_EVENTMSG_SYSCALL_ENTRY)
-		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_NONE)
+		t.traceCall(linux.PTRACE_SYSCALL_INFO_ENTRY, linux.PTRACE_EVENTMSG_SYSCALL_ENTRY)
 		if mode&traceEmulate != 0 {
 			return t.regs.SyscallNo(), true
 		}
@@ -236,9 +262,7 @@ func (t *Task) traceSyscallExit(nr uint64, a *arch.Args, ret uint64, err error) 
 		info.SetAddr(t.regs.Rip)
 		t.ForceSignal(&info)
 	case mode&traceSyscalls != 0:
-		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_EXIT)
-		t.traceNotify(t.syscallCode(), linux.PTRACE_EVENTMSG_SYSCALL_EXIT)
-		t.setSyscallStop(linux.PTRACE_SYSCALL_INFO_NONE)
+		t.traceCall(linux.PTRACE_SYSCALL_INFO_EXIT, linux.PTRACE_EVENTMSG_SYSCALL_EXIT)
 	}
 }
 

@@ -22,3 +22,9 @@ here=$(mktemp -d -p "$(dirname "$dir")")
 trap 'rm -rf "$here"' EXIT
 (cd "$here" && apt-get source -qq -o APT::Sandbox::User=root "$package" >/dev/null)
 mv "$here"/*/ "$dir"
+
+# The patches are younger than what autoconf and automake made: make would make it anew.
+cd "$dir"
+for made in aclocal.m4 configure config.h.in Makefile.in; do
+	find . -name $made -exec touch {} +
+done
