@@ -43,9 +43,10 @@ const (
 
 // Minor numbers of TTYAUX_MAJOR and MISC_MAJOR.
 const (
-	TTY_MINOR     = 0
-	CONSOLE_MINOR = 1
-	PTMX_MINOR    = 2
-	FUSE_MINOR    = 229
-	TUN_MINOR     = 200
+	TTY_MINOR         = 0
+	CONSOLE_MINOR     = 1
+	PTMX_MINOR        = 2
+	FUSE_MINOR        = 229
+	TUN_MINOR         = 200
+	USERFAULTFD_MINOR = 126 // the first that Linux gives out by itself
 )

@@ -352,6 +352,9 @@ func (i *SignalInfo) SetAddr(v uint64) { i.putU64(0, v) }
 // AddrLSB returns si_addr_lsb (BUS_MCEERR_*).
 func (i *SignalInfo) AddrLSB() int16 { return int16(i.u32(8)) }
 
+// SetAddrLSB sets si_addr_lsb.
+func (i *SignalInfo) SetAddrLSB(v int16) { i.putU32(8, uint32(v)) }
+
 // Bounds returns si_lower and si_upper (SEGV_BNDERR).
 func (i *SignalInfo) Bounds() (lower, upper uint64) { return i.u64(16), i.u64(24) }
 

@@ -23,6 +23,7 @@ import (
 	"ringfence/sentry/fs/tmpfs"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/devpts"
+	"ringfence/sentry/kfs/userfaultfd"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
@@ -134,7 +135,7 @@ func (s *builder) makeKernel() error {
 	go vdso.Follow(clock.New(), nil)
 
 	s.pts = &devpts.FS{Kernel: s.k}
-	s.v.Special = special{&dev.Devices{Memory: s.mem, Terminals: s.pts}, s.k.Pipes}
+	s.v.Special = special{&dev.Devices{Memory: s.mem, Terminals: s.pts, Userfaults: userfaultfd.Device{}}, s.k.Pipes}
 	s.v.AddType("tmpfs", &tmpfs.FS{Memory: s.mem, Total: s.k.Memory}, true)
 	s.v.AddType("devtmpfs", &dev.FS{Memory: s.mem}, true)
 	s.v.AddType("devpts", s.pts, true)

@@ -186,7 +186,7 @@ func (t *Task) DestroyAIO(id addr.Addr) error {
 	}
 	t.endAIO(c)
 	size, _ := addr.PageRoundUp(aioRingHeader + aioEventSize*uint64(c.nr))
-	t.mm.Unmap(c.id, size)
+	t.mm.Unmap(c.id, size, nil)
 	return nil
 }
 

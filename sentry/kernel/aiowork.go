@@ -58,6 +58,7 @@ func (w *AIOWork) FileSizeLimit() uint64     { return w.limit }
 func (t *Task) StartAIO(r *AIORequest, f *vfs.File, w *AIOWork) {
 	f.IncRef()
 	w.r, w.f, w.k, w.cred, w.limit = r, f, t.k, t.Creds(), t.FileSizeLimit()
+	w.Seq.Through(t.mm) // t's Memory is for t alone: it may sleep
 	q := &t.k.aio
 	q.mu.Lock()
 	defer q.mu.Unlock()

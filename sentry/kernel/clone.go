@@ -5,6 +5,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/limits"
+	"ringfence/sentry/mm"
 )
 
 // CloneArgs are the arguments of clone3(2), to which clone, fork and vfork are reduced.
@@ -160,9 +161,14 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		n.mm = t.mm
 		t.aio.users.Add(1)
 		n.aio = t.aio
-	} else if n.mm, err = t.mm.Fork(); err != nil {
-		n.discard()
-		return nil, err
+	} else {
+		var ev mm.Events
+		n.mm, err = t.mm.Fork(&ev)
+		t.AwaitEvents(&ev)
+		if err != nil {
+			n.discard()
+			return nil, err
+		}
 	}
 	if n.aio == nil {
 		n.aio = newAIOTable()

@@ -212,7 +212,7 @@ func (t *Task) callHandler(sig linux.Signal, info *linux.SignalInfo, a *linux.Si
 		if a.Flags&linux.SA_RESTORER == 0 {
 			err = errno.EFAULT
 		} else {
-			err = t.regs.PushSignalFrame(t.mm, &f)
+			err = t.regs.PushSignalFrame(t.Memory(), &f)
 		}
 	}
 	if err != nil {
@@ -239,7 +239,7 @@ func (t *Task) callHandler(sig linux.Signal, info *linux.SignalInfo, a *linux.Si
 
 // Sigreturn is rt_sigreturn(2): it restores what a handler's frame holds.
 func (t *Task) Sigreturn() (uint64, error) {
-	r, err := arch.ReadSignalFrame(t.mm, &t.regs)
+	r, err := arch.ReadSignalFrame(t.Memory(), &t.regs)
 	if err == nil {
 		err = t.ctx.SetFPU(r.FPU)
 	}

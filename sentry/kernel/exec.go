@@ -157,7 +157,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 		return err
 	}
 	stack := t.tg.limits.Cur(linux.RLIMIT_STACK)
-	args, err := loader.CopyInArgs(t.mm, a.Argv, a.Envp, stack)
+	args, err := loader.CopyInArgs(t.Memory(), a.Argv, a.Envp, stack)
 	if err != nil {
 		prog.DecRef()
 		return err

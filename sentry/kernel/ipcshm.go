@@ -198,7 +198,7 @@ func (t *Task) Shmdt(at addr.Addr) error {
 		return errno.EINVAL
 	}
 	for _, r := range parts {
-		if err := t.mm.Unmap(r.Start, r.Len()); err != nil {
+		if err := t.mm.Unmap(r.Start, r.Len(), nil); err != nil {
 			return err
 		}
 	}

@@ -93,6 +93,9 @@ type Kernel struct {
 	// memory of the sandbox as soon as it is asked for.
 	AIOMax atomic.Int64
 
+	// UnprivilegedUserfault is vm.unprivileged_userfaultfd.
+	UnprivilegedUserfault atomic.Int64
+
 	// mu is the tasklist lock; see the package doc.
 	mu sync.RWMutex
 

@@ -23,13 +23,13 @@ type Marshaler interface {
 
 // CopyIn reads len(dst) bytes of guest memory or fails with EFAULT.
 func (t *Task) CopyIn(a addr.Addr, dst []byte) error {
-	_, err := t.mm.CopyIn(a, dst)
+	_, err := (*memory)(t).CopyIn(a, dst)
 	return err
 }
 
 // CopyOut writes src to guest memory or fails with EFAULT.
 func (t *Task) CopyOut(a addr.Addr, src []byte) error {
-	_, err := t.mm.CopyOut(a, src)
+	_, err := (*memory)(t).CopyOut(a, src)
 	return err
 }
 
@@ -106,7 +106,7 @@ func (t *Task) CopyOutUint64(a addr.Addr, v uint64) error {
 
 // CopyInString reads a NUL-terminated string of at most max bytes.
 func (t *Task) CopyInString(a addr.Addr, max int) (string, error) {
-	return usermem.CopyInString(t.mm, a, max)
+	return usermem.CopyInString(t.Memory(), a, max)
 }
 
 // CopyInPath reads a path: ENAMETOOLONG if it does not fit PATH_MAX with its NUL.
@@ -116,8 +116,8 @@ func (t *Task) CopyInPath(a addr.Addr) (string, error) {
 	switch n, err := t.mm.CopyInString(a, b[:]); err {
 	case nil:
 		return t.paths.intern(b[:n]), nil
-	case errno.ENAMETOOLONG:
-		return usermem.CopyInString(t.mm, a, linux.PATH_MAX-1)
+	case errno.ENAMETOOLONG, errno.EFAULT:
+		return usermem.CopyInString(t.Memory(), a, linux.PATH_MAX-1)
 	default:
 		return "", err
 	}
@@ -144,7 +144,7 @@ func (t *Task) Range(a addr.Addr, n uint64) (usermem.Sequence, error) {
 	if !ok || n != 0 && r.End > userTop {
 		return usermem.Sequence{}, errno.EFAULT
 	}
-	return usermem.Single(t.mm, r), nil
+	return usermem.Single(t.Memory(), r), nil
 }
 
 // userTop is TASK_SIZE_MAX: where user addresses end with four-level page tables.
@@ -157,7 +157,7 @@ func (t *Task) CopyInIovecs(a addr.Addr, n uint64) (usermem.Sequence, error) {
 		return usermem.Sequence{}, errno.EINVAL
 	}
 	if n == 0 {
-		return usermem.Single(t.mm, addr.Range{}), nil
+		return usermem.Single(t.Memory(), addr.Range{}), nil
 	}
 	var small [16 * 8]byte
 	b := small[:]
@@ -192,7 +192,7 @@ func (t *Task) CopyInIovecs(a addr.Addr, n uint64) (usermem.Sequence, error) {
 		}
 	}
 	if n == 1 {
-		return usermem.Single(t.mm, one), nil
+		return usermem.Single(t.Memory(), one), nil
 	}
-	return usermem.Multi(t.mm, ranges), nil
+	return usermem.Multi(t.Memory(), ranges), nil
 }

@@ -73,6 +73,8 @@ func (t *Task) doFault(ev *platform.Event) {
 	switch e := err.(type) {
 	case nil:
 		t.usage.minorFaults.Add(1)
+	case *mm.UserFault:
+		t.awaitFault(e, t.Block)
 	case mm.FaultError:
 		if t.doVsyscall(ev) {
 			return
@@ -80,6 +82,9 @@ func (t *Task) doFault(ev *platform.Event) {
 		t.fault = lastFault{trapno: ev.Trapno, errorCode: ev.ErrorCode, cr2: uint64(ev.Addr)}
 		info := linux.SignalInfo{Signo: e.Signal, Code: e.Code}
 		info.SetAddr(uint64(ev.Addr))
+		if e == mm.BusPoisonErr {
+			info.SetAddrLSB(addr.PageShift)
+		}
 		t.ForceSignal(&info)
 	default:
 		if err == errno.EINTR || err == errno.EAGAIN {

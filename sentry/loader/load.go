@@ -257,7 +257,7 @@ func reserve(m *mm.MM, n, align uint64) (addr.Addr, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := m.Unmap(a, total); err != nil {
+	if err := m.Unmap(a, total, nil); err != nil {
 		return 0, err
 	}
 	return (a + addr.Addr(align-1)) &^ addr.Addr(align-1), nil

@@ -47,7 +47,8 @@ func adviceRange(a addr.Addr, n uint64) (start, end uint64, err error) {
 	return uint64(a), uint64(a) + length, nil
 }
 
-// Advise is madvise(2), as of Linux 6.12. The order of checks is that of mm/madvise.c.
+// Advise is madvise(2), as of Linux 6.12. The order of checks is that of mm/madvise.c. Besides errors of
+// Linux MADV_POPULATE_READ and MADV_POPULATE_WRITE return a *UserFault: to be called again once it is resolved.
 func (m *MM) Advise(a addr.Addr, n uint64, advice int32) error {
 	if !knownAdvice(advice) {
 		return errno.EINVAL
@@ -130,9 +131,25 @@ func (m *MM) advisePart(v vmEntry, advice int32) error {
 	}
 	m.pageMu.Lock()
 	defer m.pageMu.Unlock()
-	m.cutPtes(v.Start, v.End)
+	m.dropAdvised(v)
 	m.drainLocked()
 	return nil
+}
+
+// dropAdvised drops the pages of v, and their markers in private anonymous memory. In that of files
+// write protection stays, with markers where pages had it (zap_install_uffd_wp_if_needed of mm/memory.c).
+func (m *MM) dropAdvised(v vmEntry) {
+	if v.V.mappable() == nil {
+		m.marks.Cut(v.Start, v.End, nil)
+	} else if v.V.flags&FlagUffdWP != 0 {
+		var buf [8]ptEntry
+		for _, e := range m.ptes.Append(buf[:0], v.Start, v.End) {
+			if e = e.Clip(v.Start, v.End); e.V.wp {
+				m.setMark(e.Start, e.End, markWP)
+			}
+		}
+	}
+	m.cutPtes(v.Start, v.End)
 }
 
 // adviseFlags does what is remembered with the mappings.
@@ -257,7 +274,11 @@ func (m *MM) populateAccess(start, end uint64, access platform.Prot) error {
 		}
 		err := m.faultIn(v, addr.Addr(start), access, bySentry)
 		m.mapMu.RUnlock()
-		if err != nil {
+		switch err.(type) {
+		case nil:
+		case *UserFault:
+			return err
+		default:
 			return errFault(err)
 		}
 		m.pageMu.RLock()

@@ -34,6 +34,8 @@ func (e FaultError) Error() string {
 		return "SIGSEGV: access forbidden"
 	case BusAdrErr:
 		return "SIGBUS: no such page"
+	case BusPoisonErr:
+		return "SIGBUS: poisoned page"
 	}
 	return "fault"
 }
@@ -44,6 +46,8 @@ var (
 	SegvMapErr = FaultError{int32(linux.SIGSEGV), linux.SEGV_MAPERR}
 	SegvAccErr = FaultError{int32(linux.SIGSEGV), linux.SEGV_ACCERR}
 	BusAdrErr  = FaultError{int32(linux.SIGBUS), linux.BUS_ADRERR}
+	// BusPoisonErr comes with si_addr_lsb, the page.
+	BusPoisonErr = FaultError{int32(linux.SIGBUS), linux.BUS_MCEERR_AR}
 )
 
 // Limits are the resource limits that concern memory, in bytes (getrlimit(2)). The
@@ -84,6 +88,9 @@ type MapOpts struct {
 	File FileRef
 	// Name is what /proc/PID/maps shows for a mapping without File: "[stack]", "[vdso]".
 	Name string
+
+	// Events collects what userfaultfds are to be told; may be nil.
+	Events *Events
 }
 
 // RemapOpts describe mremap(2).
@@ -95,6 +102,9 @@ type RemapOpts struct {
 	MayMove   bool
 	Fixed     bool
 	DontUnmap bool
+
+	// Events collects what userfaultfds are to be told; may be nil.
+	Events *Events
 }
 
 // Meta is what struct mm_struct keeps about the program for /proc and prctl(2).
@@ -151,6 +161,9 @@ const (
 	FlagNoReserve
 	FlagSealed
 	FlagDroppable
+	FlagUffdMissing
+	FlagUffdWP
+	FlagUffdMinor
 )
 
 // Stats are the sizes that /proc/PID/status and statm show, in bytes.
@@ -165,7 +178,8 @@ type Stats struct {
 
 // errFault turns the error of an access by the sentry into what a system call returns.
 func errFault(err error) error {
-	if _, ok := err.(FaultError); ok {
+	switch err.(type) {
+	case FaultError, *UserFault:
 		return errno.EFAULT
 	}
 	return err

@@ -187,7 +187,7 @@ func newGuestOn(t testing.TB, p platform.Platform) guest {
 
 func (g guest) fork() guest {
 	g.t.Helper()
-	c, err := g.m.Fork()
+	c, err := g.m.Fork(nil)
 	if err != nil {
 		g.t.Fatal(err)
 	}

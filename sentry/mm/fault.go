@@ -89,7 +89,11 @@ func (m *MM) faultIn(v vmEntry, a addr.Addr, access platform.Prot, by touch) err
 	if m.dead || m.broken {
 		return errno.ENOMEM
 	}
-	return m.faultLocked(v, uint64(a.RoundDown()), access, by)
+	err := m.faultLocked(v, uint64(a.RoundDown()), access, by)
+	if f, ok := err.(*UserFault); ok {
+		f.addr = a
+	}
+	return err
 }
 
 func (m *MM) faultLocked(v vmEntry, page uint64, access platform.Prot, by touch) error {
@@ -100,9 +104,18 @@ func (m *MM) faultLocked(v vmEntry, page uint64, access platform.Prot, by touch)
 	}
 	var err error
 	populate := false
+	if v.V.uffd != nil || m.marks.Len() != 0 {
+		if err := m.userfault(v, page, e, ok, write, by); err != nil {
+			return err
+		}
+		e, ok = m.ptes.Find(page) // its protection may be gone
+	}
 	if !ok {
 		if e, populate, err = m.bringIn(v, page, write); err != nil {
 			return err
+		}
+		if m.marks.Len() != 0 {
+			e = m.protectMarked(v, e, page)
 		}
 	}
 	if write && !m.canWrite(&e.V) {
@@ -130,6 +143,9 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, 
 	next, hasNext := m.ptes.Next(page)
 	if hasNext {
 		hi = min(hi, next.Start)
+	}
+	if v.V.uffd != nil || m.marks.Len() != 0 {
+		lo, hi = m.alone(v, page, lo, hi)
 	}
 	if mp := v.V.mappable(); mp != nil {
 		e, err = m.bringInFile(v, mp, page, lo, hi, write)

@@ -13,9 +13,9 @@ const forkMapMax = 16
 // the fault that it saves.
 const childMapMax = 96
 
-// Fork returns a copy of m with one user. Private memory is shared until either side
+// Fork returns a copy of m with one user. ev collects what userfaultfds are to be told; it may be nil. Private memory is shared until either side
 // writes; both sides lose write permission at once.
-func (m *MM) Fork() (*MM, error) {
+func (m *MM) Fork(ev *Events) (*MM, error) {
 	as, err := m.platform.NewAddressSpace()
 	if err != nil {
 		return nil, err
@@ -30,7 +30,7 @@ func (m *MM) Fork() (*MM, error) {
 	// Mappables know the child before it has its pages: their invalidations must wait for them.
 	c.mapMu.Lock()
 	c.pageMu.Lock()
-	err = m.forkLocked(c)
+	err = m.forkLocked(c, ev)
 	c.pageMu.Unlock()
 	c.mapMu.Unlock()
 	m.pageMu.Unlock()
@@ -51,7 +51,7 @@ func (m *MM) Fork() (*MM, error) {
 
 // forkLocked fills c from m. Preconditions: all locks of m, and mapMu and pageMu of c, are held for
 // writing.
-func (m *MM) forkLocked(c *MM) error {
+func (m *MM) forkLocked(c *MM, ev *Events) error {
 	c.layout, c.limits = m.layout, m.limits
 	c.brkStart, c.brkEnd = m.brkStart, m.brkEnd
 	c.gap = m.gap
@@ -61,12 +61,13 @@ func (m *MM) forkLocked(c *MM) error {
 	var special []vmEntry
 	whole := true
 	m.vmas.Ascend(0, maxAddr, func(v vmEntry) bool {
-		if v.V.flags&(FlagDontFork|FlagWipeOnFork|FlagLocked|FlagLockOnFault) != 0 {
+		if v.V.flags&(FlagDontFork|FlagWipeOnFork|FlagLocked|FlagLockOnFault|uffdFlags) != 0 {
 			special = append(special, v)
 		}
 		return true
 	})
 	c.vmas = m.vmas.Clone()
+	watched := map[*Userfault]*Userfault{}
 	for _, v := range special {
 		c.vmas.Cut(v.Start, v.End, nil)
 		if v.V.flags&FlagDontFork != 0 {
@@ -74,6 +75,9 @@ func (m *MM) forkLocked(c *MM) error {
 			continue
 		}
 		v.V.flags &^= FlagLocked | FlagLockOnFault
+		if v.V.uffd = ev.forked(v, c, watched); v.V.uffd == nil {
+			v.V.flags &^= uffdFlags
+		}
 		c.vmas.Insert(v)
 	}
 	var failed error
@@ -98,7 +102,8 @@ func (m *MM) forkLocked(c *MM) error {
 	copies := m.copyHot(excl)
 	m.protectForFork()
 	m.exclEpoch = excl
-	c.ptes = m.ptes.Clone()
+	c.ptes, c.marks = m.ptes.Clone(), m.marks.Clone()
+	c.userfaults.Store(len(watched) > 0)
 	c.patches.inherit(m)
 	c.rss = m.rss
 	for _, v := range special {
@@ -107,6 +112,9 @@ func (m *MM) forkLocked(c *MM) error {
 				c.count(&e.V, -e.Len())
 			}
 			whole = false
+		}
+		if v.V.uffd != nil && watched[v.V.uffd] == nil {
+			c.unprotect(v)
 		}
 	}
 	pages := &m.ptes

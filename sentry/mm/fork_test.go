@@ -45,7 +45,7 @@ func TestFork_agrees_with_a_copying_model(t *testing.T) {
 					s.mapped[j], s.data[j] = true, 0
 				}
 			case k < 24:
-				if err := s.m.Unmap(a, uint64(n)*page); err != nil {
+				if err := s.m.Unmap(a, uint64(n)*page, nil); err != nil {
 					t.Fatal(err)
 				}
 				for j := p; j < p+n; j++ {

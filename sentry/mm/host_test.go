@@ -42,7 +42,7 @@ type oracle struct {
 }
 
 func (o *oracle) close() {
-	o.m.Unmap(arena, arenaPages*page)
+	o.m.Unmap(arena, arenaPages*page, nil)
 	hostSyscall(linux.SYS_MUNMAP, uint64(arena), arenaPages*page, 0, 0, 0, 0)
 	hostcall.Close(o.fd)
 	o.store.Release()
@@ -88,7 +88,7 @@ func (o *oracle) randomOp(r *rand.Rand) (name string, ours, host error) {
 		host = hostSyscall(linux.SYS_MMAP, uint64(a), n, prot, flags, fd, opts.Offset)
 		name = fmt.Sprintf("mmap(%#x, %#x, %d, %#x, %d, %#x)", uint64(a), n, prot, flags, int64(fd), opts.Offset)
 	case k < 22:
-		ours = o.m.Unmap(a, n)
+		ours = o.m.Unmap(a, n, nil)
 		host = hostSyscall(linux.SYS_MUNMAP, uint64(a), n, 0, 0, 0, 0)
 		name = fmt.Sprintf("munmap(%#x, %#x)", uint64(a), n)
 	case k < 32:

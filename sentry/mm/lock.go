@@ -59,6 +59,8 @@ func (m *MM) Mlock(a addr.Addr, n uint64, onFault bool) error {
 		return nil
 	case FaultError:
 		return errno.ENOMEM // __mlock_posix_error_return
+	case *UserFault:
+		return err // to be called again once it is resolved
 	}
 	return errno.EAGAIN
 }

@@ -15,7 +15,7 @@ const allProt = platform.Read | platform.Write | platform.Exec
 // Map makes a mapping and returns where (mmap(2)). Errors are Linux's, except for those
 // that concern the file's open mode, which the caller has checked.
 func (m *MM) Map(o MapOpts) (addr.Addr, error) {
-	var g garbage
+	g := garbage{ev: o.Events}
 	a, err := m.mapOne(o, &g)
 	g.drop()
 	if err == nil && o.Soon && o.Mappable != nil {
@@ -174,9 +174,9 @@ func (m *MM) shareObject(e *vmEntry) {
 	}
 }
 
-// Unmap removes all mappings of [a, a+n) (munmap(2)).
-func (m *MM) Unmap(a addr.Addr, n uint64) error {
-	var g garbage
+// Unmap removes all mappings of [a, a+n) (munmap(2)). ev collects what userfaultfds are to be told; it may be nil.
+func (m *MM) Unmap(a addr.Addr, n uint64, ev *Events) error {
+	g := garbage{ev: ev}
 	m.mapMu.Lock()
 	err := m.unmapLocked(a, n, &g)
 	m.mapMu.Unlock()
@@ -222,9 +222,11 @@ func (m *MM) removeLocked(start, end uint64, g *garbage) {
 	m.gap.forget(gone[len(gone)-1].End)
 	m.pageMu.Lock()
 	m.cutPtes(start, end)
+	m.marks.Cut(start, end, nil)
 	m.drainLocked()
 	m.pageMu.Unlock()
 	for _, v := range gone {
+		g.ev.unmapped(v, start, end)
 		m.unhold(v, g)
 	}
 }
@@ -238,8 +240,8 @@ func (m *MM) SetBrkStart(a addr.Addr) {
 
 // Brk moves the end of the heap to a, if that is possible, and returns where it is
 // (brk(2)).
-func (m *MM) Brk(a addr.Addr) addr.Addr {
-	var g garbage
+func (m *MM) Brk(a addr.Addr, ev *Events) addr.Addr {
+	g := garbage{ev: ev}
 	m.mapMu.Lock()
 	end, grown := m.brkLocked(a, &g)
 	m.mapMu.Unlock()

@@ -33,7 +33,8 @@ type MM struct {
 	copyWindow uint64 // immutable: how much a copy on write copies, in bytes
 	hot        *hot   // immutable
 
-	users atomic.Int32
+	users      atomic.Int32
+	userfaults atomic.Bool // memory is, or was, registered with a Userfault
 
 	pinMu sync.RWMutex
 
@@ -49,14 +50,15 @@ type MM struct {
 	changing  vmEntry       // guarded by mapMu: the mapping in the hands of changeVMAs' caller
 
 	pageMu    sync.RWMutex
-	ptes      span.Map[pte] // guarded by pageMu; Off is the offset in pte.file
-	exclEpoch uint64        // guarded by pageMu: see pte.excl
-	hostEpoch uint64        // guarded by pageMu: see pte.hostEpoch
-	rss       rss           // guarded by pageMu
-	pending   []run         // guarded by pageMu: frames to drop once the platform forgot them
-	patches   patches       // guarded by pageMu
-	broken    bool          // guarded by pageMu: the platform failed to unmap; frames stay
-	dead      bool          // guarded by pageMu: the last user has gone
+	ptes      span.Map[pte]  // guarded by pageMu; Off is the offset in pte.file
+	marks     span.Map[mark] // guarded by pageMu; of pages that are not in ptes; Off is the address
+	exclEpoch uint64         // guarded by pageMu: see pte.excl
+	hostEpoch uint64         // guarded by pageMu: see pte.hostEpoch
+	rss       rss            // guarded by pageMu
+	pending   []run          // guarded by pageMu: frames to drop once the platform forgot them
+	patches   patches        // guarded by pageMu
+	broken    bool           // guarded by pageMu: the platform failed to unmap; frames stay
+	dead      bool           // guarded by pageMu: the last user has gone
 
 	metaMu sync.Mutex
 	meta   Meta    // guarded by metaMu
@@ -132,6 +134,7 @@ func (m *MM) DecUsers() {
 		return true
 	})
 	m.ptes.Clear()
+	m.marks.Clear()
 	m.dropPatches(0, maxAddr)
 	m.drainLocked()
 	m.pageMu.Unlock()

@@ -63,7 +63,7 @@ func TestFaults_say_what_is_wrong(t *testing.T) {
 	if _, err := g.load(b + page); err != BusAdrErr {
 		t.Error("load beyond the end of a file:", err)
 	}
-	g.m.Unmap(b, 2*page)
+	g.m.Unmap(b, 2*page, nil)
 }
 
 func TestFork_copies_on_write(t *testing.T) {
@@ -132,8 +132,8 @@ func TestPrivate_file_mapping_does_not_change_the_file(t *testing.T) {
 		t.Error("load from what was cut off:", err)
 	}
 	g.mustLoad(a+1, 'X')
-	g.m.Unmap(a, 16*page)
-	g.m.Unmap(b, 16*page)
+	g.m.Unmap(a, 16*page, nil)
+	g.m.Unmap(b, 16*page, nil)
 	if s.Mapped() {
 		t.Error("mappings are left")
 	}
@@ -185,8 +185,8 @@ func TestHost_file(t *testing.T) {
 	}
 	h.f.Release()
 	g.mustLoad(b+4096, 'y')
-	g.m.Unmap(a, 4*page)
-	g.m.Unmap(b, 4*page)
+	g.m.Unmap(a, 4*page, nil)
+	g.m.Unmap(b, 4*page, nil)
 	if _, err := hostcall.Fstat(fd); err != errno.EBADF {
 		t.Error("the descriptor is still open:", err)
 	}
@@ -195,27 +195,27 @@ func TestHost_file(t *testing.T) {
 func TestBrk(t *testing.T) {
 	g := newGuest(t)
 	g.m.SetBrkStart(0x10000800)
-	if e := g.m.Brk(0); e != 0x10000800 {
+	if e := g.m.Brk(0, nil); e != 0x10000800 {
 		t.Error(e)
 	}
-	if e := g.m.Brk(0x10005000); e != 0x10005000 {
+	if e := g.m.Brk(0x10005000, nil); e != 0x10005000 {
 		t.Error(e)
 	}
 	g.mustStore(0x10004fff, 1)
 	if err := g.store(0x10005000, 1); err != SegvMapErr {
 		t.Error(err)
 	}
-	if e := g.m.Brk(0x10002000); e != 0x10002000 {
+	if e := g.m.Brk(0x10002000, nil); e != 0x10002000 {
 		t.Error(e)
 	}
-	g.m.Brk(0x10005000)
+	g.m.Brk(0x10005000, nil)
 	g.mustLoad(0x10004fff, 0)
 	g.mmap(MapOpts{Addr: 0x10008000, Length: page, Fixed: true, Private: true})
-	if e := g.m.Brk(0x10007001); e != 0x10005000 {
+	if e := g.m.Brk(0x10007001, nil); e != 0x10005000 {
 		t.Error("brk runs into a mapping:", e)
 	}
 	g.m.SetLimits(Limits{AS: linux.RLIM_INFINITY, Data: 0x5000, Stack: 8 << 20, MemLock: 0})
-	if e := g.m.Brk(0x10006000); e != 0x10005000 {
+	if e := g.m.Brk(0x10006000, nil); e != 0x10005000 {
 		t.Error("brk exceeds RLIMIT_DATA:", e)
 	}
 }
@@ -252,7 +252,7 @@ func TestMap_goes_top_down_and_merges(t *testing.T) {
 	if b != a-3*page || g.m.vmas.Len() != 1 {
 		t.Errorf("second mapping at %#x, %d mappings", uint64(b), g.m.vmas.Len())
 	}
-	g.m.Unmap(b+page, page)
+	g.m.Unmap(b+page, page, nil)
 	if c := g.mmap(MapOpts{Length: page, Prot: rw, Private: true}); c != b+page {
 		t.Errorf("the hole is not filled: %#x", uint64(c))
 	}
@@ -350,7 +350,7 @@ func TestForks_and_faults_race(t *testing.T) {
 						t.Error(err)
 					}
 					g.store(b, 1)
-					g.m.Unmap(b, 32*page)
+					g.m.Unmap(b, 32*page, nil)
 				}
 			}
 		})
@@ -385,7 +385,7 @@ func TestBlocks_and_forks_race(t *testing.T) {
 				if v, err := g.load(a + 39*page); v != byte(n) || err != nil {
 					t.Error(v, err)
 				}
-				g.m.Unmap(a, 40*page)
+				g.m.Unmap(a, 40*page, nil)
 			}
 		})
 	}

@@ -165,7 +165,7 @@ func TestPatch(t *testing.T) {
 		g.hit(end, 1)
 		c := g.fork()
 		defer c.m.DecUsers()
-		if err := g.m.Unmap(text, 2*page); err != nil {
+		if err := g.m.Unmap(text, 2*page, nil); err != nil {
 			t.Fatal(err)
 		}
 		seen(c, 0xfe)

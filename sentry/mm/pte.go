@@ -23,9 +23,13 @@ type pte struct {
 	owned    bool // private memory: anonymous, or a copy
 	fromFile bool // owned, and in a private mapping of a file
 	writable bool // not owned: Translate allowed writing
+	wp       bool // a Userfault forbids writing
 }
 
-type ptEntry = span.Entry[pte]
+type (
+	ptEntry   = span.Entry[pte]
+	markEntry = span.Entry[mark]
+)
 
 // run is a range of pages of a Backing with a reference.
 type run struct {
@@ -44,9 +48,9 @@ func (r *rss) total() uint64 { return r.anon + r.file + r.shmem }
 // canWrite reports whether the frames of e may be written in place.
 func (m *MM) canWrite(p *pte) bool {
 	if p.owned {
-		return p.excl == m.exclEpoch
+		return p.excl == m.exclEpoch && !p.wp
 	}
-	return p.writable
+	return p.writable && !p.wp
 }
 
 // wantProt is how the platform may map e now.

@@ -7,7 +7,7 @@ import (
 
 // Remap moves or resizes a mapping and returns where it is (mremap(2)).
 func (m *MM) Remap(o RemapOpts) (addr.Addr, error) {
-	var g garbage
+	g := garbage{ev: o.Events}
 	m.mapMu.Lock()
 	a, fill, err := m.remapLocked(o, &g)
 	m.mapMu.Unlock()
@@ -145,6 +145,10 @@ func (m *MM) checkResize(v vmEntry, old, oldLen, newLen uint64, dontUnmap bool) 
 // or with oldLen 0, the old mapping stays.
 func (m *MM) moveLocked(v vmEntry, old, oldLen, to, newLen uint64, dontUnmap bool, g *garbage) (addr.Addr, addr.Range, error) {
 	n := vmEntry{Start: to, End: to + newLen, Off: v.OffAt(old), V: v.V}
+	watched := g.ev.remapped(v, old, to, oldLen)
+	if !watched {
+		n.V.uffd, n.V.flags = nil, n.V.flags&^uffdFlags
+	}
 	if v.V.mappable() == nil {
 		n.Off = to
 	}
@@ -165,8 +169,13 @@ func (m *MM) moveLocked(v vmEntry, old, oldLen, to, newLen uint64, dontUnmap boo
 	}
 	for _, e := range pages {
 		e.Start, e.End = e.Start-old+to, e.End-old+to
-		e.V.host, e.V.hostEpoch = 0, 0
+		e.V.host, e.V.hostEpoch, e.V.wp = 0, 0, e.V.wp && watched
 		m.ptes.Insert(e)
+	}
+	for _, k := range m.marks.Cut(old, old+min(oldLen, newLen), nil) {
+		if watched || k.V != markWP {
+			m.setMark(k.Start-old+to, k.End-old+to, k.V)
+		}
 	}
 	m.pageMu.Unlock()
 

@@ -21,6 +21,7 @@ type vma struct {
 	shared  bool
 	flags   VMAFlags
 	policy  MemPolicy
+	uffd    *Userfault // who looks after it, as flags say; or nil
 }
 
 type vmEntry = span.Entry[vma]
@@ -70,6 +71,7 @@ func rangeOf(v vmEntry) addr.Range {
 // garbage collects what must be released without locks.
 type garbage struct {
 	files []FileRef
+	ev    *Events // what userfaultfds are to be told of; may be nil
 }
 
 func (g *garbage) drop() {

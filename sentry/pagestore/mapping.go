@@ -39,7 +39,7 @@ func (s *Store) Translate(off, n, hint uint64, write bool) (mappable.Pages, erro
 	s.mu.RUnlock()
 	want := roundUp(max(n, addr.PageSize))
 	start := off
-	if hint > want {
+	if hint > want && !s.exact.Load() {
 		start = max(lo, off-min(off, off%hint))
 		want = off + hint - start
 	}
@@ -78,6 +78,46 @@ func (s *Store) pagesOf(e span.Entry[none], off, n, hint uint64) mappable.Pages 
 	e = e.Clip(start, max(off+n+hint, off+addr.PageSize))
 	s.mf.IncRef(e.Off, e.Len())
 	return mappable.Pages{Off: e.Start, Len: e.Len(), Backing: s.mf, Start: e.Off, Writable: true}
+}
+
+// SetExact makes the store fill no holes but those that are asked for, from now on: somebody waits to be told
+// which ones are touched (userfaultfd(2)).
+func (s *Store) SetExact() { s.exact.Store(true) }
+
+// Holds reports whether the page at off is in memory; ok is false behind the end of the file.
+func (s *Store) Holds(off uint64) (holds, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, holds = s.pages.Find(off)
+	return holds, off < roundUp(s.size)
+}
+
+// Put makes page, or zeros if it is nil, the contents of the page at off, which is a hole. EEXIST if it is none, EFAULT behind the end of
+// the file.
+func (s *Store) Put(off uint64, page []byte) error {
+	frames, n, err := s.allocate(addr.PageSize, 0, page != nil)
+	if err != nil {
+		return err
+	}
+	b, err := s.mf.Bytes(frames, n, true)
+	if err == nil {
+		copy(b, page)
+		s.mu.Lock()
+		switch _, there := s.pages.Find(off); {
+		case off >= roundUp(s.size):
+			err = errno.EFAULT
+		case there:
+			err = errno.EEXIST
+		default:
+			s.pages.Insert(span.Entry[none]{Start: off, End: off + n, Off: frames})
+			s.held++
+		}
+		s.mu.Unlock()
+	}
+	if err != nil {
+		s.free(frames, n)
+	}
+	return err
 }
 
 // AddMapping implements mappable.Mappable. EPERM if a seal forbids a writable one.

@@ -18,6 +18,7 @@ package pagestore
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
@@ -50,7 +51,8 @@ type none = struct{}
 type Store struct {
 	mf    *memfile.File
 	kind  memfile.Kind
-	quota Quota // may be nil
+	quota Quota       // may be nil
+	exact atomic.Bool // see SetExact
 
 	mu       sync.RWMutex
 	size     uint64            // bytes

@@ -334,5 +334,5 @@ func sysIoctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err := f.LandlockedIoctl(cmd); err != nil {
 		return 0, err
 	}
-	return f.Ops.Ioctl(t, f, t.MM(), cmd, arg)
+	return f.Ops.Ioctl(t, f, t.Memory(), cmd, arg)
 }

@@ -29,6 +29,9 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 	second := futex.Word{Mem: t.MM(), Addr: a[4].Addr(), Shared: shared}
 	val, val3 := a[2].Uint(), a[5].Uint()
 	futexes := &t.Kernel().Futexes
+	if t.MM().Watched() {
+		touchWords(t, cmd, f.Addr, second.Addr)
+	}
 	if realtime {
 		switch cmd {
 		case linux.FUTEX_WAIT_BITSET, linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_LOCK_PI2:
@@ -81,6 +84,23 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return count(futexes.RequeuePI(f, second, int(a[3].Int()), val3, t))
 	}
 	return 0, errno.ENOSYS
+}
+
+// touchWords has what a userfaultfd withholds of the words of a futex call filled first: the call itself touches them
+// with a lock that others need, and would fail there.
+func touchWords(t *kernel.Task, cmd uint32, first, second addr.Addr) {
+	m := t.Memory()
+	switch cmd {
+	case linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET, linux.FUTEX_CMP_REQUEUE:
+		m.LoadUint32(first)
+	case linux.FUTEX_LOCK_PI, linux.FUTEX_LOCK_PI2, linux.FUTEX_TRYLOCK_PI, linux.FUTEX_UNLOCK_PI:
+		m.CompareAndSwapUint32(first, 0, 0)
+	case linux.FUTEX_WAKE_OP:
+		m.CompareAndSwapUint32(second, 0, 0)
+	case linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_CMP_REQUEUE_PI:
+		m.LoadUint32(first)
+		m.CompareAndSwapUint32(second, 0, 0)
+	}
 }
 
 func count(n int, err error) (uint64, error) {

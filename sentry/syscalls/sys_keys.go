@@ -258,7 +258,7 @@ func keyCapabilities(t *kernel.Task, a addr.Addr, n uint64) (uint64, error) {
 			return 0, err
 		}
 		if size := uint64(len(caps)); n > size {
-			if _, err := t.MM().ZeroOut(a+addr.Addr(size), n-size); err != nil {
+			if _, err := t.Memory().ZeroOut(a+addr.Addr(size), n-size); err != nil {
 				return 0, err
 			}
 		}

@@ -58,6 +58,9 @@ func sysMmap(t *kernel.Task, a *arch.Args) (uint64, error) {
 		Below4G:   flags&linux.MAP_32BIT != 0,
 		NoReserve: flags&linux.MAP_NORESERVE != 0,
 	}
+	var ev mm.Events
+	defer t.AwaitEvents(&ev)
+	opts.Events = &ev
 	if flags&linux.MAP_ANONYMOUS == 0 {
 		return mmapFile(t, a[4].Int(), flags, opts)
 	}
@@ -146,7 +149,9 @@ func mmapFile(t *kernel.Task, fd int32, flags uint64, opts mm.MapOpts) (uint64, 
 }
 
 func sysMunmap(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return 0, t.MM().Unmap(a[0].Addr(), a[1].Size())
+	var ev mm.Events
+	defer t.AwaitEvents(&ev)
+	return 0, t.MM().Unmap(a[0].Addr(), a[1].Size(), &ev)
 }
 
 func sysMprotect(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -158,7 +163,10 @@ func sysMremap(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if flags&^(linux.MREMAP_MAYMOVE|linux.MREMAP_FIXED|linux.MREMAP_DONTUNMAP) != 0 {
 		return 0, errno.EINVAL
 	}
+	var ev mm.Events
+	defer t.AwaitEvents(&ev)
 	at, err := t.MM().Remap(mm.RemapOpts{
+		Events: &ev,
 		Old: a[0].Addr(), OldLength: a[1].Size(), NewLength: a[2].Size(), New: a[4].Addr(),
 		MayMove:   flags&linux.MREMAP_MAYMOVE != 0,
 		Fixed:     flags&linux.MREMAP_FIXED != 0,
@@ -168,11 +176,29 @@ func sysMremap(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysBrk(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return uint64(t.MM().Brk(a[0].Addr())), nil
+	var ev mm.Events
+	defer t.AwaitEvents(&ev)
+	return uint64(t.MM().Brk(a[0].Addr(), &ev)), nil
 }
 
 func sysMadvise(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return 0, t.MM().Advise(a[0].Addr(), a[1].Size(), a[2].Int())
+	var ev mm.Events
+	t.MM().AnnounceRemoval(a[0].Addr(), a[1].Size(), a[2].Int(), &ev)
+	t.AwaitEvents(&ev)
+	return 0, awaitFaults(t, func() error { return t.MM().Advise(a[0].Addr(), a[1].Size(), a[2].Int()) })
+}
+
+// awaitFaults calls op, which touches memory, until it meets nothing that a userfaultfd has to resolve first.
+func awaitFaults(t *kernel.Task, op func() error) error {
+	for {
+		err := op()
+		if _, ok := err.(*mm.UserFault); !ok {
+			return err
+		}
+		if !t.AwaitFault(err) {
+			return errno.EFAULT
+		}
+	}
 }
 
 func sysMsync(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -206,7 +232,7 @@ func sysMincore(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysMlock(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return 0, t.MM().Mlock(a[0].Addr(), a[1].Size(), false)
+	return 0, awaitFaults(t, func() error { return t.MM().Mlock(a[0].Addr(), a[1].Size(), false) })
 }
 
 func sysMlock2(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -214,7 +240,7 @@ func sysMlock2(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if flags&^linux.MLOCK_ONFAULT != 0 {
 		return 0, errno.EINVAL
 	}
-	return 0, t.MM().Mlock(a[0].Addr(), a[1].Size(), flags != 0)
+	return 0, awaitFaults(t, func() error { return t.MM().Mlock(a[0].Addr(), a[1].Size(), flags != 0) })
 }
 
 func sysMunlock(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -6,6 +6,7 @@ import (
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/platform"
 	"ringfence/platform/arch"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/mm"
@@ -80,7 +81,7 @@ func processVM(t *kernel.Task, a *arch.Args, write bool) (uint64, error) {
 	for _, r := range remote {
 		for !r.Empty() && local.Len() > 0 {
 			b := buf[:min(uint64(len(buf)), r.Len(), local.Len())]
-			k, err := moveRemote(&local, m, r.Start, b, write)
+			k, err := moveRemote(t, &local, m, r.Start, b, write)
 			done += uint64(k)
 			r.Start += addr.Addr(k)
 			if err != nil || k < len(b) {
@@ -98,10 +99,22 @@ func processVM(t *kernel.Task, a *arch.Args, write bool) (uint64, error) {
 }
 
 // moveRemote moves up to len(buf) bytes through buf between the caller's memory and m's at a.
-func moveRemote(local *usermem.Sequence, m *mm.MM, a addr.Addr, buf []byte, write bool) (int, error) {
-	from, to := func(b []byte) (int, error) { return m.CopyIn(a, b) }, local.CopyOut
+func moveRemote(t *kernel.Task, local *usermem.Sequence, m *mm.MM, a addr.Addr, buf []byte, write bool) (int, error) {
+	remote, access := m.CopyIn, platform.Read
 	if write {
-		from, to = local.CopyIn, func(b []byte) (int, error) { return m.CopyOut(a, b) }
+		remote, access = m.CopyOut, platform.Write
+	}
+	there := func(b []byte) (n int, err error) {
+		for tries := 0; ; tries++ {
+			n, err = remote(a, b)
+			if n > 0 || err == nil || !t.Retry(m, a, access, err, tries) {
+				return n, err
+			}
+		}
+	}
+	from, to := there, local.CopyOut
+	if write {
+		from, to = local.CopyIn, there
 	}
 	n, err := from(buf)
 	k, toErr := to(buf[:n])

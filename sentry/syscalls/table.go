@@ -74,6 +74,7 @@ var families = [][]line{
 	eventfdCalls,
 	signalfdCalls,
 	memfdCalls,
+	userfaultfdCalls,
 	timerfdCalls,
 	timeCalls,
 	socketCalls,

@@ -34,6 +34,13 @@ func Multi(m IO, ranges []addr.Range) Sequence {
 // FromBytes returns the sequence that reads or fills b.
 func FromBytes(b []byte) Sequence { return Sequence{buf: b} }
 
+// Through makes the ranges be accessed through m, another IO for the same memory.
+func (s *Sequence) Through(m IO) {
+	if s.io != nil {
+		s.io = m
+	}
+}
+
 // Len returns how many bytes are left.
 func (s *Sequence) Len() uint64 {
 	if s.io == nil {

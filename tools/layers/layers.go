@@ -104,6 +104,7 @@ var Table = []Layer{
 		Within: []string{
 			"sentry/kfs/... -> sentry/kfs/tree",
 			"sentry/syscalls -> sentry/kfs/signalfd",
+			"sentry/syscalls -> sentry/kfs/userfaultfd",
 			"sentry/syscalls -> sentry/kfs/tree",
 		},
 	},

@@ -1,5 +1,5 @@
 // Package dev has the devices that every Linux system has, and the file system in which
-// programs find them: /dev/null, zero, full, random, urandom, tty, console and ptmx.
+// programs find them: /dev/null, zero, full, random, urandom, tty, console, ptmx and userfaultfd.
 //
 //	Devices  opens a device by number, for vfs.SpecialFiles
 //	FS       devtmpfs: a tmpfs filled with the usual nodes, links and directories
@@ -22,6 +22,12 @@ type Terminals interface {
 	OpenPTMX(c vfs.Caller, n *vfs.Inode) (vfs.FileOps, error)
 }
 
+// Userfaults makes userfaultfds.
+type Userfaults interface {
+	// OpenUserfaultfd opens /dev/userfaultfd.
+	OpenUserfaultfd() vfs.FileOps
+}
+
 // Devices opens devices. Its fields are set before the first open.
 type Devices struct {
 	// Memory is where the pages of mappings of /dev/zero come from.
@@ -30,6 +36,8 @@ type Devices struct {
 	Terminals Terminals
 	// Console is /dev/console; may be nil.
 	Console *tty.PTY
+	// Userfaults serves /dev/userfaultfd; may be nil.
+	Userfaults Userfaults
 }
 
 // OpenDevice opens a device by number; ENXIO if there is none.
@@ -49,6 +57,10 @@ func (d *Devices) OpenDevice(c vfs.Caller, n *vfs.Inode, rdev uint64, char bool,
 			return full{}, nil
 		case linux.RANDOM_MINOR, linux.URANDOM_MINOR:
 			return random{}, nil
+		}
+	case linux.MISC_MAJOR:
+		if minor == linux.USERFAULTFD_MINOR && d.Userfaults != nil {
+			return d.Userfaults.OpenUserfaultfd(), nil
 		}
 	case linux.TTYAUX_MAJOR:
 		switch minor {

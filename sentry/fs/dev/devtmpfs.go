@@ -39,6 +39,7 @@ var nodes = []node{
 	char("urandom", 0o666, linux.MEM_MAJOR, linux.URANDOM_MINOR),
 	char("tty", 0o666, linux.TTYAUX_MAJOR, linux.TTY_MINOR),
 	char("console", 0o600, linux.TTYAUX_MAJOR, linux.CONSOLE_MINOR),
+	char("userfaultfd", 0o600, linux.MISC_MAJOR, linux.USERFAULTFD_MINOR),
 	link("ptmx", "pts/ptmx"),
 	link("fd", "/proc/self/fd"),
 	link("stdin", "/proc/self/fd/0"),

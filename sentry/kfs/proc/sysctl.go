@@ -93,6 +93,17 @@ func (x tunable) Set(c vfs.Caller, b []byte) error {
 	return nil
 }
 
+// toggle is a tunable that is 0 or 1.
+type toggle struct{ tunable }
+
+// Set implements tree.Setter.
+func (x toggle) Set(c vfs.Caller, b []byte) error {
+	if n, err := strconv.ParseInt(strings.TrimRight(string(b), " \t\n\x00"), 0, 64); err == nil && n > 1 {
+		return errno.EINVAL
+	}
+	return x.tunable.Set(c, b)
+}
+
 // word is a text that can be set.
 func word(name, v string) tree.Entry {
 	return entryOf(name, &sysctl{value: v})
@@ -229,7 +240,7 @@ func (in *instance) sysctls() *tree.Static {
 			knob("page-cluster", 3, 0, 31),
 			knob("panic_on_oom", 0, 0, 2),
 			knob("swappiness", 60, 0, 200),
-			knob("unprivileged_userfaultfd", 0, 0, 1),
+			entryOf("unprivileged_userfaultfd", toggle{tunable{&in.k.UnprivilegedUserfault}}),
 			knob("user_reserve_kbytes", 131072, 0, 1<<62),
 			knob("vfs_cache_pressure", 100, 0, maxInt),
 			knob("watermark_scale_factor", 10, 1, 3000),
