@@ -21,11 +21,18 @@ func (m *MM) Map(o MapOpts) (addr.Addr, error) {
 	if err == nil && o.Soon && o.Mappable != nil {
 		m.fault(a, platform.Read, bySentry) // failure is no error: the guest's own access will tell
 	}
-	if err == nil && (o.Populate || o.Locked) {
+	if err == nil && (o.Populate || o.Locked || m.locksNext()) {
 		n, _ := addr.PageRoundUp(o.Length)
 		m.populate(addr.Range{Start: a, End: a + addr.Addr(n)}, false)
 	}
 	return a, err
+}
+
+// locksNext reports whether new mappings are locked (MCL_FUTURE).
+func (m *MM) locksNext() bool {
+	m.mapMu.RLock()
+	defer m.mapMu.RUnlock()
+	return m.mlockNext&FlagLocked != 0
 }
 
 func (m *MM) mapOne(o MapOpts, g *garbage) (addr.Addr, error) {

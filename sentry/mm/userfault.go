@@ -308,6 +308,20 @@ func (m *MM) setWP(v vmEntry, start, end uint64, wp bool) {
 	m.protectPages(v.Clip(start, end))
 }
 
+// WriteProtected reports whether a Userfault forbids to write to the page at a.
+func (m *MM) WriteProtected(a addr.Addr) bool {
+	if !m.Watched() {
+		return false
+	}
+	m.pageMu.RLock()
+	defer m.pageMu.RUnlock()
+	if e, ok := m.ptes.Find(uint64(a)); ok {
+		return e.V.wp
+	}
+	k, ok := m.marks.Find(uint64(a))
+	return ok && k.V == markWP
+}
+
 // Watched reports whether a Userfault looks, or looked, after memory of m.
 func (m *MM) Watched() bool { return m.userfaults.Load() }
 

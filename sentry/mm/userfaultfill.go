@@ -23,7 +23,7 @@ func (u *Userfault) mayUserfault(v vma, flags VMAFlags) bool {
 	return shmem || v.mappable() == nil
 }
 
-// Register has u look after the mappings in [a, a+n) in the ways of mode, UFFDIO_REGISTER_MODE_*. ESRCH if the
+// Register has u look after the mappings in [a, a+n) in the ways of mode, UFFDIO_REGISTER_MODE_*. ENOMEM if the
 // address space is gone; EBUSY if another one looks after a part.
 func (u *Userfault) Register(a addr.Addr, n, mode uint64) error {
 	var flags VMAFlags
@@ -60,7 +60,7 @@ func (u *Userfault) Unregister(a addr.Addr, n uint64) error {
 func (u *Userfault) change(a addr.Addr, n uint64, flags VMAFlags, fn func(m *MM, v vmEntry) error) error {
 	m := u.mm
 	if !m.TryIncUsers() {
-		return errno.ESRCH
+		return errno.ENOMEM
 	}
 	defer m.DecUsers()
 	m.mapMu.Lock()
@@ -96,20 +96,32 @@ func (u *Userfault) busy() bool {
 	return u.changing > 0
 }
 
-// target finds the registered mapping that covers [a, a+n). On success mapMu is held for reading and pageMu for
-// writing, and the caller calls done.
-func (u *Userfault) target(a addr.Addr, n uint64) (v vmEntry, done func(), err error) {
+// MayFill reports whether [a, a+n) is memory that can be filled so, filled by now or not.
+func (u *Userfault) MayFill(a addr.Addr, n uint64, f Filling) error {
+	_, done, err := u.target(a, n, f)
+	if err == nil {
+		done()
+	}
+	return err
+}
+
+// target finds the registered mapping that covers [a, a+n) and can be filled with f. On success mapMu is held for
+// reading and pageMu for writing, and the caller calls done.
+func (u *Userfault) target(a addr.Addr, n uint64, f Filling) (v vmEntry, done func(), err error) {
 	m := u.mm
 	if !m.TryIncUsers() {
 		return v, nil, errno.ESRCH
 	}
 	m.mapMu.RLock()
 	v, ok := m.vmas.Find(uint64(a))
+	_, shmem := v.V.mappable().(*pagestore.Store)
 	switch {
 	case u.busy():
 		err = errno.EAGAIN
 	case !ok || v.End-uint64(a) < n || v.V.uffd == nil:
 		err = errno.ENOENT
+	case f.Protected && v.V.flags&FlagUffdWP == 0, !shmem && (f.Found || v.V.mappable() != nil):
+		err = errno.EINVAL
 	}
 	if err != nil {
 		m.mapMu.RUnlock()
@@ -136,16 +148,13 @@ type Filling struct {
 // Fill fills [a, a+n) and returns how far it came. EEXIST where a page is present. Data, if there is any,
 // has n bytes.
 func (u *Userfault) Fill(a addr.Addr, n uint64, f Filling) (uint64, error) {
-	v, done, err := u.target(a, n)
+	v, done, err := u.target(a, n, f)
 	if err != nil {
 		return 0, err
 	}
 	defer done()
 	m := u.mm
 	store, shmem := v.V.mappable().(*pagestore.Store)
-	if f.Protected && v.V.flags&FlagUffdWP == 0 || !shmem && (f.Found || v.V.mappable() != nil) {
-		return 0, errno.EINVAL
-	}
 	if m.dead || m.broken {
 		return 0, errno.ENOMEM
 	}
@@ -158,11 +167,11 @@ func (u *Userfault) Fill(a addr.Addr, n uint64, f Filling) (uint64, error) {
 		if m.ptes.Overlaps(page, page+addr.PageSize) {
 			return at, errno.EEXIST
 		}
-		k, marked := m.marks.Find(page)
-		if marked && k.V == markPoison {
-			return at, errno.EEXIST
-		}
+		marked := m.marks.Overlaps(page, page+addr.PageSize)
 		if f.Poison {
+			if marked {
+				return at, errno.EEXIST
+			}
 			m.setMark(page, page+addr.PageSize, markPoison)
 			continue
 		}
@@ -174,12 +183,11 @@ func (u *Userfault) Fill(a addr.Addr, n uint64, f Filling) (uint64, error) {
 		if err != nil {
 			return at, err
 		}
-		// Protection that waited for the page stays; the kernel keeps it in the marker's place.
-		if f.Protected || marked && shmem {
-			m.setWP(v, page, page+addr.PageSize, true)
-		}
-		if marked {
+		if marked { // what fills a page takes the marker's place, poison too
 			m.marks.Cut(page, page+addr.PageSize, nil)
+		}
+		if f.Protected {
+			m.setWP(v, page, page+addr.PageSize, true)
 		}
 	}
 	return n, nil

@@ -8,7 +8,7 @@ import (
 // refusals are calls that fail whatever their arguments: what a sandbox does not
 // offer, and what Linux itself has dropped.
 var refusals = []refusal{
-	{linux.SYS_RSEQ, "rseq", errno.ENOSYS, "a platform can't tell when the host preempts a thread; libraries have other ways"},
+	{linux.SYS_RSEQ, "rseq", errno.ENOSYS, "a critical section must end when the host preempts the thread, which only the host sees; libraries have other ways"},
 
 	{linux.SYS__SYSCTL, "_sysctl", errno.ENOSYS, "dropped by Linux"},
 	{linux.SYS_CREATE_MODULE, "create_module", errno.ENOSYS, "dropped by Linux"},

@@ -30,7 +30,7 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 	val, val3 := a[2].Uint(), a[5].Uint()
 	futexes := &t.Kernel().Futexes
 	if t.MM().Watched() {
-		touchWords(t, cmd, f.Addr, second.Addr)
+		touchWord(t, cmd, f.Addr)
 	}
 	if realtime {
 		switch cmd {
@@ -86,20 +86,12 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return 0, errno.ENOSYS
 }
 
-// touchWords has what a userfaultfd withholds of the words of a futex call filled first: the call itself touches them
-// with a lock that others need, and would fail there.
-func touchWords(t *kernel.Task, cmd uint32, first, second addr.Addr) {
-	m := t.Memory()
+// touchWord has the word of a futex call filled if a userfaultfd withholds it: the call itself looks at it with a lock that
+// others need, and would fail there. As on Linux, a word that the call is to change is not waited for.
+func touchWord(t *kernel.Task, cmd uint32, a addr.Addr) {
 	switch cmd {
-	case linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET, linux.FUTEX_CMP_REQUEUE:
-		m.LoadUint32(first)
-	case linux.FUTEX_LOCK_PI, linux.FUTEX_LOCK_PI2, linux.FUTEX_TRYLOCK_PI, linux.FUTEX_UNLOCK_PI:
-		m.CompareAndSwapUint32(first, 0, 0)
-	case linux.FUTEX_WAKE_OP:
-		m.CompareAndSwapUint32(second, 0, 0)
-	case linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_CMP_REQUEUE_PI:
-		m.LoadUint32(first)
-		m.CompareAndSwapUint32(second, 0, 0)
+	case linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET, linux.FUTEX_CMP_REQUEUE, linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_CMP_REQUEUE_PI:
+		t.Memory().LoadUint32(a)
 	}
 }
 

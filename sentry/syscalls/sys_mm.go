@@ -167,7 +167,7 @@ func sysMremap(t *kernel.Task, a *arch.Args) (uint64, error) {
 	defer t.AwaitEvents(&ev)
 	at, err := t.MM().Remap(mm.RemapOpts{
 		Events: &ev,
-		Old: a[0].Addr(), OldLength: a[1].Size(), NewLength: a[2].Size(), New: a[4].Addr(),
+		Old:    a[0].Addr(), OldLength: a[1].Size(), NewLength: a[2].Size(), New: a[4].Addr(),
 		MayMove:   flags&linux.MREMAP_MAYMOVE != 0,
 		Fixed:     flags&linux.MREMAP_FIXED != 0,
 		DontUnmap: flags&linux.MREMAP_DONTUNMAP != 0,

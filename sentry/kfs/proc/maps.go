@@ -191,6 +191,7 @@ func vmFlags(v *mm.VMAInfo) string {
 		{mm.FlagGrowsDown, "gd"}, {mm.FlagLocked, "lo"}, {mm.FlagSequential, "sr"}, {mm.FlagRandom, "rr"},
 		{mm.FlagDontFork, "dc"}, {mm.FlagNoReserve, "nr"}, {mm.FlagWipeOnFork, "wf"}, {mm.FlagDontDump, "dd"},
 		{mm.FlagHugePage, "hg"}, {mm.FlagNoHugePage, "nh"}, {mm.FlagMergeable, "mg"}, {mm.FlagDroppable, "dp"}, {mm.FlagSealed, "sl"},
+		{mm.FlagUffdMissing, "um"}, {mm.FlagUffdWP, "uw"}, {mm.FlagUffdMinor, "ui"},
 	} {
 		add(v.Flags&f.bit != 0, f.name)
 	}
@@ -331,7 +332,7 @@ func (f *pagemapFile) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off
 	} else {
 		n = min(n, last-first)
 	}
-	const present, exclusive, file = 1 << 63, 1 << 56, 1 << 61
+	const present, exclusive, file, protected = 1 << 63, 1 << 56, 1 << 61, 1 << 57
 	out := make([]byte, 0, n*entry)
 	var vec [1]byte
 	for i := range n {
@@ -346,6 +347,9 @@ func (f *pagemapFile) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off
 			if v.Ino != 0 {
 				e = present | file
 			}
+		}
+		if m.WriteProtected(a) {
+			e |= protected
 		}
 		out = binary.LittleEndian.AppendUint64(out, e)
 	}

@@ -185,7 +185,8 @@ func (r *request) copy() error {
 	if err := check(dst, n, mode, linux.UFFDIO_COPY_MODE_DONTWAKE|linux.UFFDIO_COPY_MODE_WP); err != nil || src+n < src {
 		return errno.EINVAL
 	}
-	var err error
+	filling := mm.Filling{Protected: mode&linux.UFFDIO_COPY_MODE_WP != 0}
+	err := r.u.MayFill(addr.Addr(dst), n, filling) // reading the source may take long
 	done := uint64(0)
 	buf := make([]byte, min(n, copyStep))
 	for err == nil && done < n {
@@ -194,7 +195,8 @@ func (r *request) copy() error {
 		b = b[:addr.PageRoundDown(uint64(got))]
 		k := uint64(0)
 		if len(b) > 0 {
-			k, err = r.u.Fill(addr.Addr(dst+done), uint64(len(b)), mm.Filling{Data: b, Protected: mode&linux.UFFDIO_COPY_MODE_WP != 0})
+			filling.Data = b
+			k, err = r.u.Fill(addr.Addr(dst+done), uint64(len(b)), filling)
 		}
 		done += k
 		if err == nil {
