@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -390,19 +391,17 @@ func (m *MM) forgetAhead(v vmEntry) {
 		if err != nil || !e.V.owned {
 			continue
 		}
-		for at := e.Start; at < e.End; at += addr.PageSize {
-			if zero(b[at-e.Start:][:addr.PageSize]) {
-				m.cutPtes(at, at+addr.PageSize)
+		for at := e.Start; at < e.End; {
+			end := at
+			for end < e.End && bytes.Equal(b[end-e.Start:][:addr.PageSize], zeroPage[:]) {
+				end += addr.PageSize
 			}
+			if end > at {
+				m.cutPtes(at, end)
+			}
+			at = end + addr.PageSize
 		}
 	}
 }
 
-func zero(b []byte) bool {
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
-}
+var zeroPage [addr.PageSize]byte
