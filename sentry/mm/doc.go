@@ -14,6 +14,9 @@
 //
 // Files are known as mappable.Mappable and FileRef only. Package vfs is above.
 //
+// A Userfault is what stands behind a userfaultfd(2): a mapping that is registered with one says so in its vma. A fault
+// there may have to wait; then it returns a UserFault, with which package kernel puts a task to sleep.
+//
 // A frame's reference is dropped only after the platform has unmapped it or mapped
 // something else in its place, so that no guest reaches a frame of somebody else.
 //
@@ -26,6 +29,7 @@
 //	    MM.pageMu  pages and every call of the platform; held for reading while bytes move
 //	      locks that a Mappable takes in Translate
 //	        memfile's locks
+//	      Userfault.mu
 //
 // No FileRef is dropped and no Space called with any of these held. An MM locks no
 // second MM, except Fork its child, of which only Mappables know yet.

@@ -94,8 +94,7 @@ func (f *UserFault) Enter(w wait.Waiter, tid int32) *FaultWaiter {
 	return n
 }
 
-// Over reports whether there is nothing to wait for any more: w was woken, or the access would not
-// fault now as it did.
+// Over reports whether there is nothing to wait for any more: w was woken, or the descriptor is closed.
 func (w *FaultWaiter) Over() bool {
 	f := w.fault
 	f.u.mu.Lock()
@@ -167,7 +166,7 @@ func (u *Userfault) Next() (Message, bool) {
 	return e.msg, true
 }
 
-// Waiting returns how many faults no reader knows of, and how many there are; Ready whether there is something to read.
+// Waiting returns how many faults no reader knows of, and how many there are.
 func (u *Userfault) Waiting() (untold, all int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -179,6 +178,7 @@ func (u *Userfault) Waiting() (untold, all int) {
 	return untold, len(u.waiters)
 }
 
+// Ready reports whether there is something to read.
 func (u *Userfault) Ready() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
