@@ -43,6 +43,9 @@ func (s *shmSegment) Translate(off, n, hint uint64, write bool) (mappable.Pages,
 	return s.store.Translate(off, n, hint, write)
 }
 
+// Resident tells mincore(2) which pages are in memory.
+func (s *shmSegment) Resident(off uint64, present []byte) { s.store.Resident(off, present) }
+
 // AddMapping implements mappable.Mappable.
 func (s *shmSegment) AddMapping(space mappable.Space, r addr.Range, off uint64, writable bool) error {
 	if err := s.store.AddMapping(space, r, off, writable); err != nil {

@@ -17,10 +17,16 @@ type syncer interface {
 	SyncRange(off, n uint64) error
 }
 
+// resident is a Mappable that knows which of its pages, from off on, are in memory (mincore(2)).
+type resident interface {
+	Resident(off uint64, present []byte)
+}
+
 // fileCall is a call of a Mappable to be made without locks; file keeps it alive.
 type fileCall struct {
 	file   FileRef
 	v      vma
+	at     uint64 // where it is mapped
 	off, n uint64
 }
 
@@ -29,7 +35,7 @@ func holdCall(v vmEntry) fileCall {
 	if v.V.obj.file != nil {
 		v.V.obj.file.IncRef()
 	}
-	return fileCall{v.V.obj.file, v.V, v.Off, v.Len()}
+	return fileCall{v.V.obj.file, v.V, v.Start, v.Off, v.Len()}
 }
 
 func (c fileCall) done() {
@@ -333,30 +339,53 @@ func (m *MM) Msync(a addr.Addr, n uint64, flags uint32) error {
 	return err
 }
 
-// Mincore stores for each page from a on whether it is present (mincore(2)). ENOMEM where nothing is
+// Mincore stores for each page from a on whether it is in memory (mincore(2)): mapped, or kept by the file.
+// A file that can't tell counts as in memory, and so does one of which mayTell says no. ENOMEM where nothing is
 // mapped.
-func (m *MM) Mincore(a addr.Addr, vec []byte) error {
+func (m *MM) Mincore(a addr.Addr, vec []byte, mayTell func(FileRef) bool) error {
 	if !a.Aligned() {
 		return errno.EINVAL
 	}
 	start := uint64(a)
 	end := start + uint64(len(vec))<<addr.PageShift
+	var calls []fileCall
 	m.mapMu.RLock()
-	defer m.mapMu.RUnlock()
 	if end < start || !m.vmas.Covered(start, end) {
+		m.mapMu.RUnlock()
 		return errno.ENOMEM
 	}
-	clear(vec)
-	m.pageMu.RLock()
-	defer m.pageMu.RUnlock()
-	m.ptes.Ascend(start, end, func(e ptEntry) bool {
-		e = e.Clip(start, end)
-		for p := e.Start; p < e.End; p += addr.PageSize {
-			vec[(p-start)>>addr.PageShift] = 1
+	m.vmas.Ascend(start, end, func(v vmEntry) bool {
+		if v.V.mappable() != nil {
+			calls = append(calls, holdCall(v.Clip(start, end)))
 		}
 		return true
 	})
+	clear(vec)
+	m.pageMu.RLock()
+	m.ptes.Ascend(start, end, func(e ptEntry) bool {
+		e = e.Clip(start, end)
+		fill(vec[(e.Start-start)>>addr.PageShift : (e.End-start)>>addr.PageShift])
+		return true
+	})
+	m.pageMu.RUnlock()
+	m.mapMu.RUnlock()
+	for _, c := range calls {
+		part := vec[(c.at-start)>>addr.PageShift:][:c.n>>addr.PageShift]
+		f, ok := c.v.mappable().(resident)
+		if ok && (c.file == nil || mayTell(c.file)) {
+			f.Resident(c.off, part)
+		} else {
+			fill(part)
+		}
+		c.done()
+	}
 	return nil
+}
+
+func fill(vec []byte) {
+	for i := range vec {
+		vec[i] = 1
+	}
 }
 
 // Mseal forbids all changes of the mappings in [a, a+n) (mseal(2)).

@@ -158,7 +158,7 @@ func (o *oracle) randomOp(r *rand.Rand) (name string, ours, host error) {
 		name = fmt.Sprintf("msync(%#x, %#x, %d)", uint64(a), n, flags)
 	case k < 62:
 		vec := make([]byte, n/page+1)
-		ours = o.m.Mincore(a, vec[:(n+page-1)/page])
+		ours = o.m.Mincore(a, vec[:(n+page-1)/page], func(FileRef) bool { return true })
 		host = hostSyscall(linux.SYS_MINCORE, uint64(a), n, uint64(hostcall.Address(vec)), 0, 0, 0)
 		name = fmt.Sprintf("mincore(%#x, %#x)", uint64(a), n)
 	case k < 65:

@@ -6,6 +6,7 @@ import (
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/platform"
+	"ringfence/sentry/mappable"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/pagestore"
 )
@@ -18,7 +19,7 @@ func (m *MM) Map(o MapOpts) (addr.Addr, error) {
 	g := garbage{ev: o.Events}
 	a, err := m.mapOne(o, &g)
 	g.drop()
-	if err == nil && o.Soon && o.Mappable != nil {
+	if err == nil && o.Soon && o.Mappable != nil && !isHole(o.Mappable, o.Offset) {
 		m.fault(a, platform.Read, bySentry) // failure is no error: the guest's own access will tell
 	}
 	if err == nil && (o.Populate || o.Locked || m.locksNext()) {
@@ -33,6 +34,17 @@ func (m *MM) locksNext() bool {
 	m.mapMu.RLock()
 	defer m.mapMu.RUnlock()
 	return m.mlockNext&FlagLocked != 0
+}
+
+// isHole reports whether a file has no page at off, and would take memory for one.
+func isHole(f mappable.Mappable, off uint64) bool {
+	r, ok := f.(resident)
+	if !ok {
+		return false
+	}
+	var present [1]byte
+	r.Resident(off, present[:])
+	return present[0] == 0
 }
 
 func (m *MM) mapOne(o MapOpts, g *garbage) (addr.Addr, error) {

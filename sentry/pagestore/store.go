@@ -113,6 +113,20 @@ func (s *Store) PagesIn(first, last uint64) uint64 {
 	return n >> addr.PageShift
 }
 
+// Resident marks in present, for each page from off on, whether it takes memory.
+func (s *Store) Resident(off uint64, present []byte) {
+	end := off + uint64(len(present))<<addr.PageShift
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	s.pages.Ascend(off, end, func(e span.Entry[none]) bool {
+		e = e.Clip(off, end)
+		for p := e.Start; p < e.End; p += addr.PageSize {
+			present[(p-off)>>addr.PageShift] = 1
+		}
+		return true
+	})
+}
+
 // Read moves bytes from offset off to dst until dst or the file ends. With a
 // count above zero the error says why it stopped early.
 func (s *Store) Read(dst *usermem.Sequence, off uint64) (int, error) {

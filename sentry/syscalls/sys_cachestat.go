@@ -26,12 +26,8 @@ func sysCachestat(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err := t.CopyInStruct(a[1].Addr(), &r); err != nil {
 		return 0, err
 	}
-	// What is cached is told only to who may write: it says what others have read.
-	if f.Writable() != nil {
-		owner, c := f.Inode().Attr().UID, t.Creds()
-		if owner != c.FSUID && !c.Has(linux.CAP_FOWNER) && t.Kernel().VFS.Permission(t, f.Path, vfs.MayWrite) != nil {
-			return 0, errno.EPERM
-		}
+	if f.Writable() != nil && !mayKnowCached(t, f) {
+		return 0, errno.EPERM
 	}
 	if a[3].Uint() != 0 {
 		return 0, errno.EINVAL
@@ -42,6 +38,13 @@ func sysCachestat(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	cs := linux.Cachestat{Cache: cachedPages(t, f, r.Off>>addr.PageShift, last)}
 	return 0, t.CopyOutStruct(a[2].Addr(), &cs)
+}
+
+// mayKnowCached reports whether t may know which pages of f are in memory: it says what others have read, so
+// only who may write it, or own it, may know.
+func mayKnowCached(t *kernel.Task, f *vfs.File) bool {
+	c := t.Creds()
+	return f.Inode().Attr().UID == c.FSUID || c.Has(linux.CAP_FOWNER) || t.Kernel().VFS.Permission(t, f.Path, vfs.MayWrite) == nil
 }
 
 // cachedPages returns how many of the pages first to last of f are in memory.

@@ -18,7 +18,7 @@ var mmCalls = []line{
 	{linux.SYS_BRK, "brk", sysBrk, kernel.Full, "", ""},
 	{linux.SYS_MADVISE, "madvise", sysMadvise, kernel.Full, "all of Linux 6.12", "MADV_COLLAPSE finds no huge pages; MADV_FREE frees at once"},
 	{linux.SYS_MSYNC, "msync", sysMsync, kernel.Full, "MS_ASYNC MS_INVALIDATE MS_SYNC", ""},
-	{linux.SYS_MINCORE, "mincore", sysMincore, kernel.Full, "", "pages of files count once they are mapped"},
+	{linux.SYS_MINCORE, "mincore", sysMincore, kernel.Full, "", "files of the host count as in memory"},
 	{linux.SYS_MLOCK, "mlock", sysMlock, kernel.Full, "", ""},
 	{linux.SYS_MLOCK2, "mlock2", sysMlock2, kernel.Full, "MLOCK_ONFAULT", ""},
 	{linux.SYS_MUNLOCK, "munlock", sysMunlock, kernel.Full, "", ""},
@@ -215,10 +215,14 @@ func sysMincore(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.ENOMEM
 	}
 	vec := a[2].Addr()
+	mayTell := func(r mm.FileRef) bool {
+		f := kernel.File(r)
+		return f == nil || mayKnowCached(t, f)
+	}
 	var buf [4096]byte
 	for pages := n >> addr.PageShift; pages > 0; {
 		b := buf[:min(pages, uint64(len(buf)))]
-		if err := t.MM().Mincore(start, b); err != nil {
+		if err := t.MM().Mincore(start, b, mayTell); err != nil {
 			return 0, err
 		}
 		if err := t.CopyOut(vec, b); err != nil {

@@ -230,6 +230,42 @@ CASE(mincore_shows_what_is_present) {
 	CHECK_ERRNO(mincore(p + 1, PG, v), EINVAL);
 }
 
+CASE(mincore_shows_what_a_file_keeps_in_memory) {
+	int fd = memfd_create("m", 0);
+	CHECK(ftruncate(fd, 4 * PG) == 0);
+	CHECK_EQ(pwrite(fd, "x", 1, 2 * PG), 1);
+	for (int flags = MAP_SHARED; flags <= MAP_PRIVATE; flags++) {
+		unsigned char v[4];
+		char *p = mmap(0, 4 * PG, PROT_READ | PROT_WRITE, flags, fd, 0);
+		CHECK(mincore(p, 4 * PG, v) == 0);
+		CHECK_EQ(v[0] << 3 | v[1] << 2 | v[2] << 1 | v[3], 2);
+		CHECK(mincore(p + 2 * PG, 2 * PG, v) == 0);
+		CHECK_EQ(v[0] << 1 | v[1], 2);
+		CHECK(munmap(p, 4 * PG) == 0);
+	}
+	// What a private mapping has of its own counts too; behind the file there is nothing.
+	unsigned char v[6];
+	char *p = mmap(0, 6 * PG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	p[0] = 1;
+	CHECK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4 * PG) == 0);
+	CHECK(mincore(p, 6 * PG, v) == 0);
+	CHECK_EQ(v[0] & 1, 1);
+	CHECK_EQ(v[2] | v[3] | v[4] | v[5], 0);
+}
+
+CASE(mincore_tells_of_foreign_files_nothing) {
+	unsigned char v[4];
+	int fd = open("f", O_RDWR | O_CREAT, 0644);
+	CHECK(ftruncate(fd, 4 * PG) == 0);
+	CHECK_EQ(pwrite(fd, "x", 1, PG), 1);
+	char *p = mmap(0, 4 * PG, PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(mincore(p, 4 * PG, v) == 0);
+	CHECK_EQ(v[0] << 3 | v[1] << 2 | v[2] << 1 | v[3], 4);
+	CHECK(setresuid(1000, 1000, 1000) == 0);
+	CHECK(mincore(p, 4 * PG, v) == 0);
+	CHECK_EQ(v[0] << 3 | v[1] << 2 | v[2] << 1 | v[3], 15);
+}
+
 CASE(mlock_family) {
 	char *p = anon(2 * PG, PROT_READ | PROT_WRITE);
 	CHECK(mlock(p, PG) == 0);

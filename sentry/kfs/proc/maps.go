@@ -334,7 +334,6 @@ func (f *pagemapFile) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off
 	}
 	const present, exclusive, file, protected = 1 << 63, 1 << 56, 1 << 61, 1 << 57
 	out := make([]byte, 0, n*entry)
-	var vec [1]byte
 	for i := range n {
 		a := addr.Addr((first + i) * addr.PageSize)
 		var e uint64
@@ -342,7 +341,7 @@ func (f *pagemapFile) Read(_ vfs.Caller, _ *vfs.File, dst *usermem.Sequence, off
 			// Nothing above: the rest is empty.
 			out = out[:n*entry]
 			break
-		} else if v.Range.Contains(a) && m.Mincore(a, vec[:]) == nil && vec[0]&1 != 0 {
+		} else if v.Range.Contains(a) && m.Present(a) == nil {
 			e = present | exclusive
 			if v.Ino != 0 {
 				e = present | file
