@@ -12,7 +12,8 @@ import (
 	"ringfence/sentry/landlock"
 )
 
-// UID and GID are ids in the sandbox's initial user namespace (Linux's kuid_t and kgid_t).
+// UID and GID are ids in the sandbox's initial user namespace (Linux's kuid_t and kgid_t). What guests see and say
+// is translated by their UserNamespace: see userns.go.
 type (
 	UID uint32
 	GID uint32
@@ -57,28 +58,6 @@ type Credentials struct {
 	UserNS *UserNamespace
 }
 
-// UserNamespace is a user namespace. The initial one has no parent and maps every id to itself.
-type UserNamespace struct {
-	ID     uint64 // inode number in /proc/PID/ns
-	Parent *UserNamespace
-	Level  int
-	Owner  UID
-	Group  GID
-}
-
-// NSType, NSInode and NSOwner implement kernel.Namespace: what owns a user namespace is its parent.
-func (ns *UserNamespace) NSType() uint64          { return linux.CLONE_NEWUSER }
-func (ns *UserNamespace) NSInode() uint64         { return ns.ID }
-func (ns *UserNamespace) NSOwner() *UserNamespace { return ns.Parent }
-
-// Within reports whether ns is top or below it.
-func (ns *UserNamespace) Within(top *UserNamespace) bool {
-	for ns != nil && ns != top {
-		ns = ns.Parent
-	}
-	return ns != nil
-}
-
 // NewRoot returns root's credentials with all capabilities in ns.
 func NewRoot(ns *UserNamespace) *Credentials {
 	return &Credentials{Permitted: AllCaps, Effective: AllCaps, Bounding: AllCaps, UserNS: ns}
@@ -110,16 +89,65 @@ func (c *Credentials) InEffectiveGroup(gid GID) bool {
 	return c.EGID == gid || slices.Contains(c.Groups, gid)
 }
 
-// Has reports whether capability number n is effective in the task's own user namespace.
-func (c *Credentials) Has(n int) bool { return c.Effective.Has(n) }
+// Has reports whether capability number n is effective in the initial user namespace (Linux's capable): what counts
+// for the machine as a whole. See HasIn for what belongs to a namespace.
+func (c *Credentials) Has(n int) bool { return c.Effective.Has(n) && c.UserNS.Initial() }
 
-// HasIn reports whether capability number n counts in ns: it is effective, and
-// ns is the task's namespace or a descendant, or the task owns such a namespace.
+// HasOwn reports whether capability number n is effective in the task's own user namespace.
+func (c *Credentials) HasOwn(n int) bool { return c.Effective.Has(n) }
+
+// HasIn reports whether capability number n counts in ns (Linux's ns_capable): it is effective, and
+// ns is the task's namespace or a descendant, or the task owns such a namespace. Nil is the initial namespace.
 func (c *Credentials) HasIn(n int, ns *UserNamespace) bool {
+	if ns == nil {
+		return c.Has(n)
+	}
 	for ; ns != nil; ns = ns.Parent {
 		if ns == c.UserNS {
 			return c.Effective.Has(n)
 		}
+		if ns.Parent == c.UserNS && ns.Owner == c.EUID {
+			return true
+		}
+	}
+	return false
+}
+
+// HasOver reports whether capability number n counts for a file with an owner and a group
+// (capable_wrt_inode_uidgid): it is effective, and both have names in the task's user namespace.
+func (c *Credentials) HasOver(n int, u UID, g GID) bool {
+	return c.Effective.Has(n) && (c.UserNS.Initial() || c.UserNS.HasUID(u) && c.UserNS.HasGID(g))
+}
+
+// Owns reports whether the task owns a file of u as far as file system calls go, or has CAP_FOWNER over it.
+func (c *Credentials) Owns(u UID) bool {
+	return c.FSUID == u || c.Effective.Has(linux.CAP_FOWNER) && (c.UserNS.Initial() || c.UserNS.HasUID(u))
+}
+
+// Root reports whether u is the user 0 of the task's user namespace.
+func (c *Credentials) Root(u UID) bool {
+	if c.UserNS.Initial() {
+		return u == 0
+	}
+	return c.UserNS.FromUID(u) == 0
+}
+
+// Enter makes ns the user namespace of c, with all capabilities there and none of what went with the old one
+// (Linux's set_cred_user_ns).
+func (c *Credentials) Enter(ns *UserNamespace) {
+	c.UserNS = ns
+	c.Securebits = 0
+	c.Permitted, c.Effective, c.Bounding = AllCaps, AllCaps, AllCaps
+	c.Inheritable, c.Ambient = 0, 0
+}
+
+// Covers reports whether who had c has no more rights with n (Linux's cred_cap_issubset): the capabilities that a task
+// gets in a namespace of its own making are none.
+func (c *Credentials) Covers(n *Credentials) bool {
+	if c.UserNS == n.UserNS {
+		return n.Permitted&^c.Permitted == 0
+	}
+	for ns := n.UserNS; ns != nil; ns = ns.Parent {
 		if ns.Parent == c.UserNS && ns.Owner == c.EUID {
 			return true
 		}

@@ -19,9 +19,9 @@ func (t *Task) mayTrace(x *Task, c *creds.Credentials, real bool) bool {
 	if !c.Landlock.Within(x.Creds().Landlock) {
 		return false
 	}
-	uid, gid := c.FSUID, c.FSGID
+	uid, gid, caps := c.FSUID, c.FSGID, c.Effective
 	if real {
-		uid, gid = c.RUID, c.RGID
+		uid, gid, caps = c.RUID, c.RGID, c.Permitted
 	}
 	o := x.Creds()
 	capable := c.HasIn(linux.CAP_SYS_PTRACE, o.UserNS)
@@ -30,12 +30,12 @@ func (t *Task) mayTrace(x *Task, c *creds.Credentials, real bool) bool {
 		return false
 	}
 	if m := x.AcquireMM(); m != nil {
-		dumpable := m.Meta().Dumpable
+		meta := m.Meta()
 		m.DecUsers()
-		if dumpable != linux.SUID_DUMP_USER && !capable {
+		if meta.Dumpable != linux.SUID_DUMP_USER && !c.HasIn(linux.CAP_SYS_PTRACE, meta.UserNS) {
 			return false
 		}
 	}
 	// The Yama-less rule of commoncap: not more capabilities than the tracer has.
-	return o.Permitted&^c.Permitted == 0 && o.UserNS == c.UserNS || capable
+	return o.Permitted&^caps == 0 && o.UserNS == c.UserNS || capable
 }

@@ -17,7 +17,7 @@ func (t *Task) spoilAnswers() {
 
 // mayAnswer reports whether the kernel need not see each of t's calls.
 func (t *Task) mayAnswer() bool {
-	return t.k.Tracer == nil && !t.sysTraced() && t.seccomp.Load() == nil && !t.dispatch.On
+	return t.k.Tracer == nil && !t.sysTraced() && t.seccomp.Load() == nil && !t.ns.Time.own() && !t.dispatch.On
 }
 
 // offerAnswers tells the platform what it may answer, if that is not what it knows. Task
@@ -44,10 +44,17 @@ func (t *Task) offerAnswers() {
 			continue
 		}
 		c := t.Creds()
+		ns := c.UserNS
+		if !ns.Settled() {
+			// Its names for ids may change behind our back.
+			t.answering = false
+			a.SetAnswers(platform.Answers{})
+			return
+		}
 		a.SetAnswers(platform.Answers{
 			On:  true,
 			PID: t.TGID(), TID: t.TID(), PPID: t.tg.PPID(t.PIDNamespace()),
-			UID: uint32(c.RUID), EUID: uint32(c.EUID), GID: uint32(c.RGID), EGID: uint32(c.EGID), CPUs: uint32(t.k.CPUs),
+			UID: ns.ShowUID(c.RUID), EUID: ns.ShowUID(c.EUID), GID: ns.ShowGID(c.RGID), EGID: ns.ShowGID(c.EGID), CPUs: uint32(t.k.CPUs),
 		})
 	}
 }

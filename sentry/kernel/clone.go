@@ -4,6 +4,7 @@ import (
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/limits"
 	"ringfence/sentry/mm"
 )
@@ -89,7 +90,10 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	if k.liveTasks.Load() >= int64(k.MaxTasks) {
 		return nil, errno.EAGAIN // addTask looks again; this spares the work
 	}
-	c := t.Creds()
+	c, err := t.enterNewUserNS(f)
+	if err != nil {
+		return nil, err
+	}
 	n := &Task{k: k, blocker: newBlocker(), user: k.user(c.RUID), userID: c.RUID}
 	n.user.tasks.Add(1)
 	if uint64(n.user.tasks.Load()) > t.tg.limits.Cur(linux.RLIMIT_NPROC) && c.RUID != 0 &&
@@ -131,8 +135,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		n.shareUndo(t)
 	}
 
-	var err error
-	if n.ns, err = t.cloneNamespaces(f); err != nil {
+	if n.ns, err = t.cloneNamespaces(f, c); err != nil {
 		n.discard()
 		return nil, err
 	}
@@ -151,7 +154,7 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 	t.mounts.IncRef()
 	n.mounts = t.mounts
 	if f&linux.CLONE_NEWNS != 0 {
-		if err := n.newMountNamespace(); err != nil {
+		if err := n.newMountNamespace(c.UserNS); err != nil {
 			n.discard()
 			return nil, err
 		}
@@ -168,6 +171,9 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		if err != nil {
 			n.discard()
 			return nil, err
+		}
+		if n.ns = n.ns.enteringTime(); n.ns.Time != t.ns.Time {
+			n.retime()
 		}
 	}
 	if n.aio == nil {
@@ -336,21 +342,43 @@ func (t *Task) vforkDone() {
 	}
 }
 
-// cloneNamespaces returns the namespaces of a child made with flags.
-func (t *Task) cloneNamespaces(flags uint64) (*Namespaces, error) {
-	flags &= namespaceFlags
+// enterNewUserNS returns the credentials that a task has after flags, with CLONE_NEWUSER those in a new user namespace.
+func (t *Task) enterNewUserNS(flags uint64) (*creds.Credentials, error) {
+	c := t.Creds()
+	if flags&linux.CLONE_NEWUSER == 0 {
+		return c, nil
+	}
+	if t.chrooted() {
+		return nil, errno.EPERM // the way out would be open
+	}
+	ns, err := creds.NewUserNamespace(c, t.k.VFS.NewNSInode())
+	if err != nil {
+		return nil, err
+	}
+	c = c.Clone()
+	c.Enter(ns)
+	return c, nil
+}
+
+// chrooted reports whether the task's root is not that of its mounts.
+func (t *Task) chrooted() bool {
+	own, all := t.fs.ctx.Root(), t.mounts.Root()
+	defer own.DecRef()
+	defer all.DecRef()
+	return own != all
+}
+
+// cloneNamespaces returns the namespaces of a child made with flags, which has credentials c.
+func (t *Task) cloneNamespaces(flags uint64, c *creds.Credentials) (*Namespaces, error) {
+	flags &= namespaceFlags &^ linux.CLONE_NEWUSER
 	if flags == 0 {
 		return t.ns, nil
 	}
-	c := t.Creds()
-	if flags&linux.CLONE_NEWUSER != 0 {
-		return nil, errno.EPERM // as with user.max_user_namespaces at 0, but for root too
-	}
-	if !c.Has(linux.CAP_SYS_ADMIN) {
+	if !t.Creds().HasIn(linux.CAP_SYS_ADMIN, c.UserNS) {
 		return nil, errno.EPERM
 	}
-	if flags&(linux.CLONE_NEWNET|linux.CLONE_NEWTIME) != 0 {
-		return nil, errno.EPERM
+	if flags&linux.CLONE_NEWNET != 0 {
+		return nil, errno.EINVAL
 	}
 	n := *t.ns
 	if flags&linux.CLONE_NEWUTS != 0 {
@@ -365,6 +393,9 @@ func (t *Task) cloneNamespaces(flags uint64) (*Namespaces, error) {
 		}
 		n.ChildPID = newPIDNamespace(n.ChildPID, t.k.newIdentity(c.UserNS))
 	}
+	if flags&linux.CLONE_NEWTIME != 0 {
+		n.ChildTime = n.ChildTime.clone(t.k.newIdentity(c.UserNS))
+	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS)}
 	}
@@ -377,15 +408,19 @@ func (t *Task) Unshare(flags uint64) error {
 		linux.CLONE_SIGHAND|linux.CLONE_VM) != 0 {
 		return errno.EINVAL
 	}
+	if flags&linux.CLONE_NEWUSER != 0 {
+		flags |= linux.CLONE_THREAD | linux.CLONE_FS
+	}
 	if flags&(linux.CLONE_THREAD|linux.CLONE_SIGHAND|linux.CLONE_VM) != 0 {
-		t.k.mu.RLock()
-		alone := t.tg.onlyLeaderLocked()
-		t.k.mu.RUnlock()
-		if !alone || t.tg.handlers.users.Load() > 1 {
+		if !t.alone() || t.tg.handlers.users.Load() > 1 {
 			return errno.EINVAL
 		}
 	}
-	ns, err := t.cloneNamespaces(flags)
+	c, err := t.enterNewUserNS(flags)
+	if err != nil {
+		return err
+	}
+	ns, err := t.cloneNamespaces(flags, c)
 	if err != nil {
 		return err
 	}
@@ -398,7 +433,7 @@ func (t *Task) Unshare(flags uint64) error {
 		old.drop()
 	}
 	if flags&linux.CLONE_NEWNS != 0 {
-		if err := t.newMountNamespace(); err != nil {
+		if err := t.newMountNamespace(c.UserNS); err != nil {
 			return err
 		}
 	}
@@ -411,6 +446,9 @@ func (t *Task) Unshare(flags uint64) error {
 	t.mu.Lock()
 	t.ns = ns
 	t.mu.Unlock()
+	if c != t.Creds() {
+		t.SetCreds(c)
+	}
 	return nil
 }
 

@@ -93,7 +93,7 @@ func (e *executor) open(p vfs.Path) (*vfs.File, error) {
 	if err := e.v.Permission(e.c, p, vfs.MayExec); err != nil {
 		return nil, err
 	}
-	cr := creds.NewRoot(e.c.Creds().UserNS)
+	cr := creds.NewRoot(nil)
 	cr.Landlock = e.c.Creds().Landlock
 	return e.v.OpenExec(&privileged{e.c, cr}, p)
 }
@@ -169,7 +169,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 	defer img.Release()
 	nnp := t.NoNewPrivs()
 	cr := t.execCreds(File(img.File.Ref()))
-	m, regs, err := t.k.load(img, cr, stack, t.execPersonality(cr))
+	m, regs, err := t.k.load(img, cr, t.ns.ChildTime, stack, t.execPersonality(cr))
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 		// A thread that is gone now has given this one filters, and took the right to gain privileges.
 		m.DecUsers()
 		cr = t.execCreds(File(img.File.Ref()))
-		if m, regs, err = t.k.load(img, cr, stack, t.execPersonality(cr)); err != nil {
+		if m, regs, err = t.k.load(img, cr, t.ns.ChildTime, stack, t.execPersonality(cr)); err != nil {
 			return err
 		}
 	}
@@ -190,8 +190,8 @@ func (t *Task) Exec(a *ExecArgs) error {
 	return nil
 }
 
-// load makes the address space of a new program.
-func (k *Kernel) load(img *loader.Image, cr execCreds, stack uint64, personality uint32) (*mm.MM, arch.Registers, error) {
+// load makes the address space of a new program, which is to run in the time namespace clocks.
+func (k *Kernel) load(img *loader.Image, cr execCreds, clocks *TimeNamespace, stack uint64, personality uint32) (*mm.MM, arch.Registers, error) {
 	m, err := mm.New(k.Platform, k.MemFile)
 	if err != nil {
 		return nil, arch.Registers{}, err
@@ -200,18 +200,20 @@ func (k *Kernel) load(img *loader.Image, cr execCreds, stack uint64, personality
 	if cr.private {
 		dumpable = linux.SUID_DUMP_DISABLE
 	}
-	m.UpdateMeta(func(meta *mm.Meta) { meta.Dumpable = dumpable })
+	m.UpdateMeta(func(meta *mm.Meta) { meta.Dumpable, meta.UserNS = dumpable, cr.cred.UserNS })
+	users := cr.cred.UserNS
 	regs, err := img.Load(m, &loader.LoadParams{
 		Machine:    k.Machine,
 		VDSO:       k.VDSO,
+		OwnTime:    clocks.own(),
 		User:       k.Platform.UserRange(),
 		StackLimit: stack,
 		Random:     personality&linux.ADDR_NO_RANDOMIZE == 0,
 		Entropy:    rand.Reader,
-		UID:        uint32(cr.cred.RUID),
-		EUID:       uint32(cr.cred.EUID),
-		GID:        uint32(cr.cred.RGID),
-		EGID:       uint32(cr.cred.EGID),
+		UID:        users.ShowUID(cr.cred.RUID),
+		EUID:       users.ShowUID(cr.cred.EUID),
+		GID:        users.ShowGID(cr.cred.RGID),
+		EGID:       users.ShowGID(cr.cred.EGID),
 		Secure:     cr.secure,
 	})
 	if err != nil {
@@ -291,6 +293,12 @@ func (t *Task) takeLeadLocked() {
 // becomeProgram is the point of no return of an exec, and what lies behind it.
 func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, cr execCreds, oldTID int32) {
 	k, tg := t.k, t.tg
+	if n := t.ns.enteringTime(); n != t.ns {
+		t.mu.Lock()
+		t.ns = n
+		t.mu.Unlock()
+		t.answersStale.Store(true)
+	}
 	t.unshareFiles()
 	for _, f := range t.files.removeCloexec() {
 		t.closed(f)

@@ -21,9 +21,10 @@ type execCreds struct {
 func (t *Task) execCreds(f *vfs.File) execCreds {
 	old := t.Creds()
 	n := old.Clone()
-	mayGain := f.Path.Mount.Flags()&linux.MS_NOSUID == 0 && !t.NoNewPrivs()
+	maySUID := t.maySUID(f)
 	st, err := t.k.VFS.Stat(t, f.Path)
-	if mayGain && err == nil {
+	// Ids without a name here are as good as none.
+	if maySUID && !t.NoNewPrivs() && err == nil && old.UserNS.HasUID(st.UID) && old.UserNS.HasGID(st.GID) {
 		if st.Mode&linux.S_ISUID != 0 {
 			n.EUID = st.UID
 		}
@@ -37,24 +38,25 @@ func (t *Task) execCreds(f *vfs.File) execCreds {
 
 	n.Permitted, n.Effective = 0, 0
 	effective, hasCaps := false, false
-	if f.Path.Mount.Flags()&linux.MS_NOSUID == 0 {
+	if maySUID {
 		if fc, ok := t.fileCaps(f); ok {
 			hasCaps = true
 			n.Permitted = old.Bounding&fc.permitted | old.Inheritable&fc.inheritable
 			effective = fc.effective
 		}
 	}
-	if old.Securebits&linux.SECBIT_NOROOT == 0 && !(hasCaps && old.RUID != 0 && n.EUID == 0) {
-		if n.EUID == 0 || old.RUID == 0 {
+	root, eroot := old.Root(old.RUID), old.Root(n.EUID)
+	if old.Securebits&linux.SECBIT_NOROOT == 0 && !(hasCaps && !root && eroot) {
+		if eroot || root {
 			n.Permitted = old.Bounding | old.Inheritable
 		}
-		if n.EUID == 0 {
+		if eroot {
 			effective = true
 		}
 	}
 	gained := n.Permitted&^old.Permitted != 0
 	if (changed || gained) && t.unsafeExec() {
-		if !old.Has(linux.CAP_SETUID) || t.NoNewPrivs() {
+		if !old.HasOwn(linux.CAP_SETUID) || t.NoNewPrivs() {
 			n.EUID, n.EGID = old.RUID, old.RGID
 		}
 		n.Permitted &= old.Permitted
@@ -72,7 +74,7 @@ func (t *Task) execCreds(f *vfs.File) execCreds {
 	}
 	n.Securebits &^= linux.SECBIT_KEEP_CAPS
 	secure := setid && changed
-	if old.RUID != 0 && (effective || n.Permitted&^n.Ambient != 0) {
+	if !root && (effective || n.Permitted&^n.Ambient != 0) {
 		secure = true
 	}
 	if setid && !changed {
@@ -84,6 +86,13 @@ func (t *Task) execCreds(f *vfs.File) execCreds {
 	return execCreds{cred: n, secure: secure, private: private}
 }
 
+// maySUID reports whether set-id bits and capabilities of f count (Linux's mnt_may_suid): the mount is one of the
+// task's, and the file system belongs to its user namespace or one above.
+func (t *Task) maySUID(f *vfs.File) bool {
+	m := f.Path.Mount
+	return m.Flags()&linux.MS_NOSUID == 0 && t.mounts.Contains(m) && (m.SB.UserNS.Initial() || t.Creds().UserNS.Within(m.SB.UserNS))
+}
+
 // unsafeExec reports whether an exec must not raise privileges because others could take
 // hold of the process: a tracer without rights, or a task that shares its root.
 func (t *Task) unsafeExec() bool {
@@ -93,7 +102,7 @@ func (t *Task) unsafeExec() bool {
 	t.k.mu.RLock()
 	tracer, threads := t.tracer, int64(len(t.tg.threads))
 	t.k.mu.RUnlock()
-	if tracer != nil && !tracer.Creds().Has(linux.CAP_SYS_PTRACE) {
+	if tracer != nil && !tracer.Creds().HasIn(linux.CAP_SYS_PTRACE, t.Creds().UserNS) {
 		return true
 	}
 	return t.fs.users.Load() > threads
@@ -112,14 +121,13 @@ func (t *Task) fileCaps(f *vfs.File) (fileCapabilities, bool) {
 	if err != nil {
 		return fileCapabilities{}, false
 	}
-	var d linux.VfsNsCapData
-	raw := make([]byte, d.SizeBytes())
-	copy(raw, b)
-	d.UnmarshalBytes(raw)
-	switch {
-	case d.MagicEtc&linux.VFS_CAP_REVISION_MASK == linux.VFS_CAP_REVISION_2 && len(b) == len(raw)-4:
-	case d.MagicEtc&linux.VFS_CAP_REVISION_MASK == linux.VFS_CAP_REVISION_3 && len(b) == len(raw) && d.Rootid == 0:
-	default:
+	d, ok := vfs.ParseFileCaps(b)
+	if !ok {
+		return fileCapabilities{}, false
+	}
+	// They are for namespaces whose root, or that of one above, the file names.
+	root, ok := f.Path.Mount.SB.UserNS.ToUID(d.Rootid)
+	if !ok || !t.Creds().UserNS.RootedBy(root) {
 		return fileCapabilities{}, false
 	}
 	join := func(lo, hi uint32) creds.CapSet { return creds.CapSet(uint64(hi)<<32|uint64(lo)) & creds.AllCaps }
@@ -150,7 +158,7 @@ func (t *Task) setCreds(c *creds.Credentials) {
 func (t *Task) SetCreds(c *creds.Credentials) {
 	old := t.Creds()
 	if old.EUID != c.EUID || old.EGID != c.EGID || old.FSUID != c.FSUID || old.FSGID != c.FSGID ||
-		c.Permitted&^old.Permitted != 0 {
+		!old.Covers(c) {
 		t.setDumpable(linux.SUID_DUMP_DISABLE)
 		t.parentDeath.Store(0)
 	}

@@ -230,7 +230,7 @@ func (t *Task) notifyParentLocked(sig linux.Signal) (reap bool) {
 	}
 	info := linux.SignalInfo{Signo: int32(sig)}
 	info.SetPID(t.pid.Load().In(ptg.pid.ns))
-	info.SetUID(uint32(t.Creds().RUID))
+	info.SetUID(t.userIn(parent))
 	u, s := tg.CPUTimes()
 	info.SetUtime(linux.DurationToTicks(u))
 	info.SetStime(linux.DurationToTicks(s))
@@ -291,7 +291,7 @@ func (t *Task) forgetChildrenLocked() {
 			if sig := linux.Signal(x.parentDeath.Load()); sig != 0 {
 				info := linux.SignalInfo{Signo: int32(sig), Code: linux.SI_USER}
 				info.SetPID(t.pid.Load().In(c.pid.ns))
-				info.SetUID(uint32(t.Creds().RUID))
+				info.SetUID(t.userIn(x))
 				c.sigMu.Lock()
 				x.sendLocked(&info, true, nil, false)
 				c.sigMu.Unlock()

@@ -42,9 +42,9 @@ type ipcPerm struct {
 // ipcSeqShift is where the sequence number begins in an id.
 const ipcSeqShift = 15
 
-// marshal returns struct ipc64_perm.
-func (p *ipcPerm) marshal() linux.IPCPerm {
-	return linux.IPCPerm{Key: p.key, UID: uint32(p.uid), GID: uint32(p.gid), CUID: uint32(p.cuid), CGID: uint32(p.cgid),
+// marshal returns struct ipc64_perm, with ids as ns shows them.
+func (p *ipcPerm) marshal(ns *creds.UserNamespace) linux.IPCPerm {
+	return linux.IPCPerm{Key: p.key, UID: ns.ShowUID(p.uid), GID: ns.ShowGID(p.gid), CUID: ns.ShowUID(p.cuid), CGID: ns.ShowGID(p.cgid),
 		Mode: p.mode, Seq: uint16(p.id >> ipcSeqShift)}
 }
 
@@ -72,12 +72,14 @@ func (p *ipcPerm) mayChange(c *creds.Credentials) error {
 	return nil
 }
 
-// set applies IPC_SET.
-func (p *ipcPerm) set(in *linux.IPCPerm, now int64) error {
-	if in.UID == creds.NoID || in.GID == creds.NoID {
+// set applies IPC_SET, with ids of ns.
+func (p *ipcPerm) set(in *linux.IPCPerm, ns *creds.UserNamespace, now int64) error {
+	uid, uok := ns.ToUID(in.UID)
+	gid, gok := ns.ToGID(in.GID)
+	if !uok || !gok {
 		return errno.EINVAL
 	}
-	p.uid, p.gid = creds.UID(in.UID), creds.GID(in.GID)
+	p.uid, p.gid = uid, gid
 	p.mode = p.mode&^0o777 | in.Mode&0o777
 	p.ctime = now
 	return nil

@@ -167,7 +167,7 @@ func (q *mqueue) check(c *creds.Credentials, flags uint32) error {
 	case c.InGroup(q.gid):
 		granted >>= 3
 	}
-	if want&^granted != 0 && !c.Has(linux.CAP_DAC_OVERRIDE) {
+	if want&^granted != 0 && !c.HasOver(linux.CAP_DAC_OVERRIDE, q.uid, q.gid) {
 		return errno.EACCES
 	}
 	return nil
@@ -182,7 +182,7 @@ func (t *Task) MqUnlink(name string) error {
 	if q == nil {
 		return errno.ENOENT
 	}
-	if c.FSUID != q.uid && !c.Has(linux.CAP_FOWNER) {
+	if !c.Owns(q.uid) {
 		return errno.EACCES
 	}
 	delete(tb.names, name)
@@ -287,7 +287,7 @@ func (t *Task) MqSend(f *vfs.File, text []byte, prio uint32, deadline int64) err
 	if done != nil && done.sig.Notify == linux.SIGEV_SIGNAL {
 		info := linux.SignalInfo{Signo: done.sig.Signo, Code: linux.SI_MESGQ}
 		info.SetPID(t.tg.pid.In(done.tg.pid.ns))
-		info.SetUID(uint32(t.Creds().RUID))
+		info.SetUID(t.userIn(done.tg.Leader()))
 		info.SetValue(done.sig.Value)
 		done.tg.Signal(&info)
 	}

@@ -6,6 +6,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/creds"
 )
 
 // msgTable is the message queues of a namespace (msgop(2)).
@@ -221,7 +222,7 @@ func (t *Task) MsgChange(id int32, d *linux.MsqidDs) error {
 	if d.Qbytes > linux.MSGMNB && !c.HasIn(linux.CAP_SYS_RESOURCE, ns.Owner) {
 		return errno.EPERM
 	}
-	if err := q.perm.set(&d.Perm, t.k.seconds()); err != nil {
+	if err := q.perm.set(&d.Perm, t.Creds().UserNS, t.k.seconds()); err != nil {
 		return err
 	}
 	q.limit = d.Qbytes
@@ -247,11 +248,11 @@ func (t *Task) MsgStat(id int32, byIndex, any bool) (linux.MsqidDs, int32, error
 	if err != nil {
 		return linux.MsqidDs{}, 0, err
 	}
-	return q.stat(t.PIDNamespace()), q.perm.id, nil
+	return q.stat(t.Creds().UserNS, t.PIDNamespace()), q.perm.id, nil
 }
 
-func (q *msgQueue) stat(ns *PIDNamespace) linux.MsqidDs {
-	return linux.MsqidDs{Perm: q.perm.marshal(), Stime: q.stime, Rtime: q.rtime, Ctime: q.perm.ctime, Cbytes: q.bytes,
+func (q *msgQueue) stat(users *creds.UserNamespace, ns *PIDNamespace) linux.MsqidDs {
+	return linux.MsqidDs{Perm: q.perm.marshal(users), Stime: q.stime, Rtime: q.rtime, Ctime: q.perm.ctime, Cbytes: q.bytes,
 		Qnum: uint64(len(q.msgs)), Qbytes: q.limit, Lspid: pidOf(q.lspid, ns), Lrpid: pidOf(q.lrpid, ns)}
 }
 

@@ -295,7 +295,7 @@ func (t *Task) SemChange(id int32, p *linux.IPCPerm) error {
 	if err := s.perm.mayChange(t.Creds()); err != nil {
 		return err
 	}
-	return s.perm.set(p, t.k.seconds())
+	return s.perm.set(p, t.Creds().UserNS, t.k.seconds())
 }
 
 // SemStat is IPC_STAT, SEM_STAT (byIndex) and SEM_STAT_ANY (any) of semctl(2); it also returns the id.
@@ -316,7 +316,7 @@ func (t *Task) SemStat(id int32, byIndex, any bool) (linux.SemidDs, int32, error
 	if err != nil {
 		return linux.SemidDs{}, 0, err
 	}
-	return linux.SemidDs{Perm: s.perm.marshal(), Otime: s.otime, Ctime: s.perm.ctime, Nsems: uint64(len(s.sems))}, s.perm.id, nil
+	return linux.SemidDs{Perm: s.perm.marshal(t.Creds().UserNS), Otime: s.otime, Ctime: s.perm.ctime, Nsems: uint64(len(s.sems))}, s.perm.id, nil
 }
 
 // SemInfo is IPC_INFO and, with usage, SEM_INFO of semctl(2); it also returns the greatest index in use.

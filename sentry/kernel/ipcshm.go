@@ -7,6 +7,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/mappable"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/mm"
@@ -243,7 +244,7 @@ func (t *Task) ShmChange(id int32, p *linux.IPCPerm) error {
 	if err != nil {
 		return err
 	}
-	return s.perm.set(p, t.k.seconds())
+	return s.perm.set(p, t.Creds().UserNS, t.k.seconds())
 }
 
 // ShmLock is SHM_LOCK and SHM_UNLOCK of shmctl(2).
@@ -285,11 +286,11 @@ func (t *Task) ShmStat(id int32, byIndex, any bool) (linux.ShmidDs, int32, error
 	if err != nil {
 		return linux.ShmidDs{}, 0, err
 	}
-	return s.stat(t.PIDNamespace()), s.perm.id, nil
+	return s.stat(t.Creds().UserNS, t.PIDNamespace()), s.perm.id, nil
 }
 
-func (s *shmSegment) stat(ns *PIDNamespace) linux.ShmidDs {
-	return linux.ShmidDs{Perm: s.perm.marshal(), Segsz: s.size, Atime: s.atime, Dtime: s.dtime, Ctime: s.perm.ctime,
+func (s *shmSegment) stat(users *creds.UserNamespace, ns *PIDNamespace) linux.ShmidDs {
+	return linux.ShmidDs{Perm: s.perm.marshal(users), Segsz: s.size, Atime: s.atime, Dtime: s.dtime, Ctime: s.perm.ctime,
 		Cpid: pidOf(s.cpid, ns), Lpid: pidOf(s.lpid, ns), Nattch: s.attachedLocked()}
 }
 
@@ -322,35 +323,36 @@ type SysVObject struct {
 	Msg *linux.MsqidDs
 }
 
-// SysVShm, SysVSem and SysVMsg list the objects of a namespace, with process numbers as pids shows them.
-func (ns *IPCNamespace) SysVShm(pids *PIDNamespace) []SysVObject {
+// SysVShm, SysVSem and SysVMsg list the objects of a namespace, with process numbers as pids shows them and
+// ids as users does.
+func (ns *IPCNamespace) SysVShm(users *creds.UserNamespace, pids *PIDNamespace) []SysVObject {
 	ns.shms.mu.Lock()
 	defer ns.shms.mu.Unlock()
 	var out []SysVObject
 	for _, s := range ns.shms.sortedLocked() {
-		d := s.stat(pids)
+		d := s.stat(users, pids)
 		out = append(out, SysVObject{ID: s.perm.id, Shm: &d, Rss: s.store.Pages() << addr.PageShift})
 	}
 	return out
 }
 
-func (ns *IPCNamespace) SysVSem() []SysVObject {
+func (ns *IPCNamespace) SysVSem(users *creds.UserNamespace) []SysVObject {
 	ns.sems.mu.Lock()
 	defer ns.sems.mu.Unlock()
 	var out []SysVObject
 	for _, s := range ns.sems.sortedLocked() {
-		out = append(out, SysVObject{ID: s.perm.id, Sem: &linux.SemidDs{Perm: s.perm.marshal(), Otime: s.otime, Ctime: s.perm.ctime,
+		out = append(out, SysVObject{ID: s.perm.id, Sem: &linux.SemidDs{Perm: s.perm.marshal(users), Otime: s.otime, Ctime: s.perm.ctime,
 			Nsems: uint64(len(s.sems))}})
 	}
 	return out
 }
 
-func (ns *IPCNamespace) SysVMsg(pids *PIDNamespace) []SysVObject {
+func (ns *IPCNamespace) SysVMsg(users *creds.UserNamespace, pids *PIDNamespace) []SysVObject {
 	ns.msgs.mu.Lock()
 	defer ns.msgs.mu.Unlock()
 	var out []SysVObject
 	for _, q := range ns.msgs.sortedLocked() {
-		d := q.stat(pids)
+		d := q.stat(users, pids)
 		out = append(out, SysVObject{ID: q.perm.id, Msg: &d})
 	}
 	return out

@@ -191,7 +191,7 @@ func (t *Task) tellStopLocked(toTracer bool, why int32) {
 	ptg := parent.tg
 	info := linux.SignalInfo{Signo: int32(linux.SIGCHLD), Code: why}
 	info.SetPID(x.pid.Load().In(ptg.pid.ns))
-	info.SetUID(uint32(x.Creds().RUID))
+	info.SetUID(x.userIn(parent))
 	u, s := x.cpu.times(x.k)
 	info.SetUtime(linux.DurationToTicks(u))
 	info.SetStime(linux.DurationToTicks(s))

@@ -148,7 +148,7 @@ func New(c Config) *Kernel {
 	k.IPCNS = k.newIPCNamespace(identity{linux.IPC_NS_INIT_INO, k.UserNS})
 	k.netNS = &NetNamespace{identity{linux.NET_NS_INIT_INO, k.UserNS}}
 	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}}
-	k.timeNS = &TimeNamespace{identity{linux.TIME_NS_INIT_INO, k.UserNS}}
+	k.timeNS = &TimeNamespace{identity: identity{linux.TIME_NS_INIT_INO, k.UserNS}, frozen: true}
 	k.aio.dev = c.VFS.NewDev()
 	k.AIOMax.Store(defaultAIOMax)
 	k.Pipes = pipe.NewFS(c.VFS)

@@ -1,6 +1,9 @@
 package kernel
 
-import "ringfence/sentry/vfs"
+import (
+	"ringfence/sentry/creds"
+	"ringfence/sentry/vfs"
+)
 
 // MountNamespace returns the mounts that the task sees. Task goroutine only: others use
 // AcquireMountNamespace.
@@ -28,10 +31,10 @@ func (t *Task) setMountNamespace(ns *vfs.Namespace) {
 	}
 }
 
-// newMountNamespace gives the task a copy of its mounts (CLONE_NEWNS). ENOSPC if there are too many.
+// newMountNamespace gives the task a copy of its mounts, which owner owns (CLONE_NEWNS). ENOSPC if there are too many.
 // Preconditions: the task shares its root and working directory with nobody.
-func (t *Task) newMountNamespace() error {
-	ns, err := t.mounts.Clone(t.fs.ctx, t.Creds().UserNS)
+func (t *Task) newMountNamespace(owner *creds.UserNamespace) error {
+	ns, err := t.mounts.Clone(t.fs.ctx, owner)
 	if err == nil {
 		t.setMountNamespace(ns)
 	}

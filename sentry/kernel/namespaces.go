@@ -52,6 +52,8 @@ type Namespaces struct {
 	Net      *NetNamespace
 	Cgroup   *CgroupNamespace
 	Time     *TimeNamespace
+	// ChildTime is where new children and programs go (unshare(CLONE_NEWTIME)).
+	ChildTime *TimeNamespace
 }
 
 // Namespace is a namespace of any type, as a file of /proc/PID/ns stands for it. It lives as long as
@@ -89,6 +91,3 @@ func (*TimeNamespace) NSType() uint64   { return linux.CLONE_NEWTIME }
 // CgroupNamespace hides where in the hierarchy a control group is (cgroup_namespaces(7)): nothing yet, as there is
 // one group.
 type CgroupNamespace struct{ identity }
-
-// TimeNamespace is what CLOCK_MONOTONIC and CLOCK_BOOTTIME count from (time_namespaces(7)): there is one.
-type TimeNamespace struct{ identity }

@@ -82,6 +82,13 @@ func (ns *PIDNamespace) Within(top *PIDNamespace) bool {
 	return ns != nil
 }
 
+// Inhabited reports whether ns has had a first process.
+func (k *Kernel) Inhabited(ns *PIDNamespace) bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return ns.init != nil
+}
+
 // LastPID returns the number given out last (/proc/loadavg).
 func (k *Kernel) LastPID(ns *PIDNamespace) int32 {
 	k.mu.RLock()

@@ -121,7 +121,7 @@ func (t *Task) serveFPU() {
 func (t *Task) traceNotify(code int32, message uint64) int32 {
 	info := linux.SignalInfo{Signo: int32(linux.SIGTRAP), Code: code}
 	info.SetPID(t.TID())
-	info.SetUID(uint32(t.Creds().RUID))
+	info.SetUID(t.userIn(t))
 	t.tg.sigMu.Lock()
 	defer t.tg.sigMu.Unlock()
 	return t.traceStop(code, linux.CLD_TRAPPED, message, &info)
@@ -192,7 +192,7 @@ func (t *Task) doJobTrap() {
 		code := int32(sig) | linux.PTRACE_EVENT_STOP<<8
 		info := linux.SignalInfo{Signo: int32(sig), Code: code}
 		info.SetPID(t.TID())
-		info.SetUID(uint32(t.Creds().RUID))
+		info.SetUID(t.userIn(t))
 		t.traceStop(code, linux.CLD_STOPPED, 0, &info)
 	} else {
 		if sig == 0 {

@@ -32,14 +32,21 @@ func (t *Task) SetnsOf(tg *ThreadGroup, flags uint64) error {
 // Setns is setns(2): t enters namespaces, all of them or, with an error, none.
 func (t *Task) Setns(into ...Namespace) error {
 	c, n, mounts := t.Creds(), *t.ns, (*vfs.Namespace)(nil)
+	now := c // after the user namespace, which comes first
 	for _, ns := range into {
-		if ns, ok := ns.(*creds.UserNamespace); ok {
-			if ns == c.UserNS {
+		owner := ns.NSOwner()
+		if u, ok := ns.(*creds.UserNamespace); ok {
+			owner = u
+			if u == c.UserNS || !t.alone() || t.fs.users.Load() > 1 {
 				return errno.EINVAL
 			}
-			return errno.EPERM
+			now = c.Clone()
+			now.Enter(u)
 		}
-		if !c.HasIn(linux.CAP_SYS_ADMIN, ns.NSOwner()) || !c.Has(linux.CAP_SYS_ADMIN) {
+		if _, ok := ns.(*TimeNamespace); ok && !t.alone() {
+			return errno.EUSERS
+		}
+		if !c.HasIn(linux.CAP_SYS_ADMIN, owner) || !c.HasIn(linux.CAP_SYS_ADMIN, now.UserNS) {
 			return errno.EPERM
 		}
 		switch ns := ns.(type) {
@@ -52,14 +59,15 @@ func (t *Task) Setns(into ...Namespace) error {
 		case *CgroupNamespace:
 			n.Cgroup = ns
 		case *TimeNamespace:
-			n.Time = ns
+			ns.freeze()
+			n.Time, n.ChildTime = ns, ns
 		case *PIDNamespace:
 			if !ns.Within(t.PIDNamespace()) {
 				return errno.EINVAL
 			}
 			n.ChildPID = ns
 		case *vfs.Namespace:
-			if !c.Has(linux.CAP_SYS_CHROOT) {
+			if !c.HasIn(linux.CAP_SYS_CHROOT, now.UserNS) {
 				return errno.EPERM
 			}
 			if t.fs.users.Load() > 1 {
@@ -79,5 +87,16 @@ func (t *Task) Setns(into ...Namespace) error {
 	t.mu.Lock()
 	t.ns = &n
 	t.mu.Unlock()
+	t.retime()
+	if now != c {
+		t.SetCreds(now)
+	}
 	return nil
+}
+
+// alone reports whether t is the only thread of its process.
+func (t *Task) alone() bool {
+	t.k.mu.RLock()
+	defer t.k.mu.RUnlock()
+	return t.tg.onlyLeaderLocked()
 }

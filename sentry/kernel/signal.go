@@ -11,13 +11,21 @@ func KernelInfo(sig linux.Signal) linux.SignalInfo {
 }
 
 // UserInfo returns the siginfo of a signal that t sends by kill(2) or tkill(2) (code).
-// The sender's number and user are those that the receiver's namespace sees.
+// The sender's number and user are those that the receiver's namespace sees. Preconditions: Kernel.mu is held, or
+// to is t's own.
 func (t *Task) UserInfo(sig linux.Signal, code int32, to *ThreadGroup) linux.SignalInfo {
 	info := linux.SignalInfo{Signo: int32(sig), Code: code}
 	info.SetPID(t.tg.pid.In(to.pid.ns))
-	info.SetUID(uint32(t.Creds().RUID))
+	receiver := t
+	if to != t.tg {
+		receiver = to.leader
+	}
+	info.SetUID(t.userIn(receiver))
 	return info
 }
+
+// userIn is t's real user as x's user namespace calls it.
+func (t *Task) userIn(x *Task) uint32 { return x.Creds().UserNS.ShowUID(t.Creds().RUID) }
 
 // Signal sends a signal to this very task (tkill).
 func (t *Task) Signal(info *linux.SignalInfo) error {

@@ -108,7 +108,7 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 		return nil, err
 	}
 	defer img.Release()
-	m, regs, err := k.load(img, execCreds{cred: a.Cred}, stack, 0)
+	m, regs, err := k.load(img, execCreds{cred: a.Cred}, k.timeNS, stack, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 		files: a.Files, fs: newFSShare(a.FS), mounts: a.Mounts,
 		aio:  newAIOTable(),
 		comm: img.Comm(),
-		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, Net: k.netNS, Cgroup: k.cgroupNS, Time: k.timeNS},
+		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, Net: k.netNS, Cgroup: k.cgroupNS, Time: k.timeNS, ChildTime: k.timeNS},
 	}
 	t.user.tasks.Add(1)
 	t.cred.Store(a.Cred)

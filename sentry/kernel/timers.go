@@ -423,6 +423,9 @@ func (t *Task) SetPosixTimer(id int32, absolute bool, value, interval int64) (ol
 		}
 		return oldValue, oldInterval, nil
 	}
+	if absolute && value != 0 {
+		value = max(t.ToKernelTime(p.clock, value), 1)
+	}
 	switch {
 	case value == 0:
 		t.k.Timers.Stop(&p.timer)

@@ -162,7 +162,7 @@ func (w *waiter) consider(x *Task, traced bool) (WaitResult, bool) {
 }
 
 func (w *waiter) result(x *Task) WaitResult {
-	return WaitResult{PID: x.pid.Load().In(w.t.PIDNamespace()), UID: uint32(x.Creds().RUID)}
+	return WaitResult{PID: x.pid.Load().In(w.t.PIDNamespace()), UID: x.userIn(w.t)}
 }
 
 // account fills in what tg and its waited-for children have used. Preconditions: sigMu of tg is held.

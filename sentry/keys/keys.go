@@ -448,17 +448,17 @@ func detectCycle(ring, k *key) error {
 	return walk(k, 0)
 }
 
-// describe is what KEYCTL_DESCRIBE says.
-func (k *key) describe() string {
-	return fmt.Sprintf("%s;%d;%d;%08x;%s", k.typ.name, k.uid, shownGID(k.gid), k.perm, k.desc)
+// describe is what KEYCTL_DESCRIBE says, with ids as ns shows them.
+func (k *key) describe(ns *creds.UserNamespace) string {
+	return fmt.Sprintf("%s;%d;%d;%08x;%s", k.typ.name, ns.ShowUID(k.uid), shownGID(ns, k.gid), k.perm, k.desc)
 }
 
 // shownGID is how a group is told: there is no name for none.
-func shownGID(g creds.GID) creds.GID {
+func shownGID(ns *creds.UserNamespace, g creds.GID) uint32 {
 	if g == noGID {
-		return creds.OverflowGID
+		return uint32(creds.OverflowGID)
 	}
-	return g
+	return ns.ShowGID(g)
 }
 
 // rightsOf puts rights of possessors and owners together.

@@ -228,7 +228,11 @@ func (t *Table) Chown(c *Caller, id Serial, uid, gid uint32) error {
 	if err != nil {
 		return err
 	}
-	u, g := creds.UID(uid), creds.GID(gid)
+	u, uok := c.Cred.UserNS.OptionalUID(uid)
+	g, gok := c.Cred.UserNS.OptionalGID(gid)
+	if !uok || !gok {
+		return errno.EINVAL
+	}
 	privileged := uid != creds.NoID && u != k.uid || gid != creds.NoID && g != k.gid && !c.Cred.InGroup(g)
 	if privileged && !c.Cred.Has(linux.CAP_SYS_ADMIN) {
 		return errno.EACCES
@@ -274,7 +278,7 @@ func (t *Table) Describe(c *Caller, id Serial) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return k.describe(), nil
+	return k.describe(c.Cred.UserNS), nil
 }
 
 // Clear is KEYCTL_CLEAR.
@@ -440,7 +444,7 @@ func (t *Table) CheckView(c *Caller, id Serial) error {
 func (t *Table) Persistent(c *Caller, uid creds.UID, dest Serial) (Serial, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if uid != c.Cred.RUID && uid != c.Cred.EUID && !c.Cred.Has(linux.CAP_SETUID) {
+	if uid != c.Cred.RUID && uid != c.Cred.EUID && !c.Cred.HasOwn(linux.CAP_SETUID) {
 		return 0, errno.EPERM
 	}
 	ring, err := t.ring(c, dest)

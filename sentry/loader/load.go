@@ -30,6 +30,7 @@ type Machine struct {
 type LoadParams struct {
 	Machine Machine
 	VDSO    *VDSO // or nil
+	OwnTime bool  // the kernel's clocks are not the program's
 
 	// User is the platform's range of guest addresses.
 	User addr.Range
@@ -77,7 +78,7 @@ func (i *Image) Load(m *mm.MM, p *LoadParams) (arch.Registers, error) {
 	}
 	var vdso addr.Addr
 	if p.VDSO != nil {
-		if vdso, err = p.VDSO.mapInto(m); err != nil {
+		if vdso, err = p.VDSO.mapInto(m, p.OwnTime); err != nil {
 			return regs, err
 		}
 	}
@@ -105,7 +106,7 @@ func (i *Image) Load(m *mm.MM, p *LoadParams) (arch.Registers, error) {
 	meta.Auxv = l.auxv
 	meta.VDSO = vdso
 	m.UpdateMeta(func(old *mm.Meta) {
-		meta.Dumpable = old.Dumpable
+		meta.Dumpable, meta.UserNS = old.Dumpable, old.UserNS
 		*old = meta
 	})
 	m.SetExe(i.File.Ref())

@@ -21,10 +21,11 @@ import (
 //go:embed vdso.so
 var vdsoImage []byte
 
-// Offsets in a VDSO: a page of parameters, then the image.
+// Offsets in a VDSO: a page of parameters, one that always says that the kernel is to be asked, then the image.
 const (
 	vvarSize  = addr.PageSize
-	vdsoStart = vvarSize
+	askStart  = vvarSize
+	vdsoStart = 2 * vvarSize
 )
 
 // Places of the fields in the page of parameters: struct vvar in
@@ -76,7 +77,9 @@ func NewVDSO(file *memfile.File, cpus int) (*VDSO, error) {
 	}
 	v.page = b[:vvarSize]
 	copy(b[vdsoStart:], vdsoImage)
-	atomic.StoreUint32(hostcall.Word32(v.page, vvarCPUs), uint32(cpus))
+	for _, page := range [][]byte{v.page, b[askStart:vdsoStart]} {
+		atomic.StoreUint32(hostcall.Word32(page, vvarCPUs), uint32(cpus))
+	}
 	return v, nil
 }
 
@@ -154,22 +157,46 @@ func (v *VDSO) AddMapping(_ mappable.Space, _ addr.Range, _ uint64, writable boo
 // RemoveMapping implements mappable.Mappable.
 func (v *VDSO) RemoveMapping(mappable.Space, addr.Range, uint64, bool) {}
 
-// mapInto maps parameters and image next to each other and returns where the
-// image is (AT_SYSINFO_EHDR).
-func (v *VDSO) mapInto(m *mm.MM) (addr.Addr, error) {
-	base, err := reserve(m, v.size, addr.PageSize)
+// mapInto maps parameters and image next to each other and returns where the image is (AT_SYSINFO_EHDR). With ask, the
+// program always asks the kernel for the time.
+func (v *VDSO) mapInto(m *mm.MM, ask bool) (addr.Addr, error) {
+	image := v.size - vdsoStart
+	base, err := reserve(m, vvarSize+image, addr.PageSize)
 	if err != nil {
 		return 0, err
 	}
-	parts := []mm.MapOpts{
-		{Addr: base, Length: vvarSize, Prot: platform.Read, MaxProt: platform.Read, Name: "[vvar]"},
-		{Addr: base + vdsoStart, Length: v.size - vdsoStart, Offset: vdsoStart, Prot: platform.Read | platform.Exec, Name: "[vdso]"},
+	if err := v.mapParams(m, base, ask); err != nil {
+		return 0, err
 	}
-	for _, o := range parts {
-		o.Fixed, o.Private, o.Mappable = true, true, v
-		if _, err := m.Map(o); err != nil {
-			return 0, err
+	_, err = m.Map(mm.MapOpts{Addr: base + vvarSize, Length: image, Offset: vdsoStart, Prot: platform.Read | platform.Exec,
+		Name: "[vdso]", Fixed: true, Private: true, Mappable: v})
+	return base + vvarSize, err
+}
+
+func (v *VDSO) mapParams(m *mm.MM, at addr.Addr, ask bool) error {
+	o := mm.MapOpts{Addr: at, Length: vvarSize, Prot: platform.Read, MaxProt: platform.Read, Name: paramsName,
+		Fixed: true, Private: true, Mappable: v}
+	if ask {
+		o.Offset = askStart
+	}
+	_, err := m.Map(o)
+	return err
+}
+
+// paramsName is what the page of parameters is called in /proc/PID/maps; no guest can give something that name.
+const paramsName = "[vvar]"
+
+// Retime makes the program in m compute the time, or ask for it, wherever it has moved the page of parameters to.
+func (v *VDSO) Retime(m *mm.MM, ask bool) error {
+	var at addr.Addr
+	m.ForEachVMA(false, func(i mm.VMAInfo) bool {
+		if i.Name == paramsName && i.Range.Len() == vvarSize {
+			at = i.Range.Start
 		}
+		return at == 0
+	})
+	if at == 0 {
+		return nil
 	}
-	return base + vdsoStart, nil
+	return v.mapParams(m, at, ask)
 }

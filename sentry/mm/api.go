@@ -5,6 +5,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/mappable"
 )
 
@@ -114,9 +115,10 @@ type Meta struct {
 	StartStack         addr.Addr
 	ArgStart, ArgEnd   addr.Addr
 	EnvStart, EnvEnd   addr.Addr
-	Auxv               []byte // as on the stack, with AT_NULL; immutable
-	Dumpable           int32  // SUID_DUMP_*: 0 no, 1 yes, 2 root only
-	Membarrier         uint32 // registered MEMBARRIER_CMD_*
+	Auxv               []byte               // as on the stack, with AT_NULL; immutable
+	Dumpable           int32                // SUID_DUMP_*: 0 no, 1 yes, 2 root only
+	UserNS             *creds.UserNamespace // where the program was started: what a tracer must be root of if it is not dumpable
+	Membarrier         uint32               // registered MEMBARRIER_CMD_*
 	VDSO               addr.Addr
 	ThpDisable         bool
 	MemoryMerge        bool

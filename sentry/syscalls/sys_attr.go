@@ -5,7 +5,6 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
-	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/vfs"
 )
@@ -88,14 +87,25 @@ func sysFchownat(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysFchown(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return 0, withFilePath(t, a[0].Int(), func(p vfs.Path) error {
-		return t.Kernel().VFS.Chown(t, p, creds.UID(a[1].Uint()), creds.GID(a[2].Uint()))
+		return chown(t, p, a[1].Uint(), a[2].Uint())
 	})
 }
 
 func chownAt(t *kernel.Task, dirfd int32, path addr.Addr, uid, gid arch.Arg, flags uint32) error {
 	return withResolved(t, dirfd, path, flags, func(p vfs.Path) error {
-		return t.Kernel().VFS.Chown(t, p, creds.UID(uid.Uint()), creds.GID(gid.Uint()))
+		return chown(t, p, uid.Uint(), gid.Uint())
 	})
+}
+
+// chown gives p ids as t's user namespace calls them.
+func chown(t *kernel.Task, p vfs.Path, uid, gid uint32) error {
+	ns := t.Creds().UserNS
+	u, uok := ns.OptionalUID(uid)
+	g, gok := ns.OptionalGID(gid)
+	if !uok || !gok {
+		return errno.EINVAL
+	}
+	return t.Kernel().VFS.Chown(t, p, u, g)
 }
 
 // times are the two times of utimensat(2), in the words of vfs.Utimes.

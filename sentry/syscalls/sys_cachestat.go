@@ -43,8 +43,7 @@ func sysCachestat(t *kernel.Task, a *arch.Args) (uint64, error) {
 // mayKnowCached reports whether t may know which pages of f are in memory: it says what others have read, so
 // only who may write it, or own it, may know.
 func mayKnowCached(t *kernel.Task, f *vfs.File) bool {
-	c := t.Creds()
-	return f.Inode().Attr().UID == c.FSUID || c.Has(linux.CAP_FOWNER) || t.Kernel().VFS.Permission(t, f.Path, vfs.MayWrite) == nil
+	return t.Creds().Owns(f.Inode().Attr().UID) || t.Kernel().VFS.Permission(t, f.Path, vfs.MayWrite) == nil
 }
 
 // cachedPages returns how many of the pages first to last of f are in memory.

@@ -33,10 +33,25 @@ var credCalls = []line{
 	{linux.SYS_CAPSET, "capset", sysCapset, kernel.Full, "", ""},
 }
 
-func sysGetuid(t *kernel.Task, _ *arch.Args) (uint64, error)  { return uint64(t.Creds().RUID), nil }
-func sysGeteuid(t *kernel.Task, _ *arch.Args) (uint64, error) { return uint64(t.Creds().EUID), nil }
-func sysGetgid(t *kernel.Task, _ *arch.Args) (uint64, error)  { return uint64(t.Creds().RGID), nil }
-func sysGetegid(t *kernel.Task, _ *arch.Args) (uint64, error) { return uint64(t.Creds().EGID), nil }
+func sysGetuid(t *kernel.Task, _ *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return uint64(c.UserNS.ShowUID(c.RUID)), nil
+}
+
+func sysGeteuid(t *kernel.Task, _ *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return uint64(c.UserNS.ShowUID(c.EUID)), nil
+}
+
+func sysGetgid(t *kernel.Task, _ *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return uint64(c.UserNS.ShowGID(c.RGID)), nil
+}
+
+func sysGetegid(t *kernel.Task, _ *arch.Args) (uint64, error) {
+	c := t.Creds()
+	return uint64(c.UserNS.ShowGID(c.EGID)), nil
+}
 
 // copyOutIDs stores three ids at three addresses.
 func copyOutIDs(t *kernel.Task, a *arch.Args, ids [3]uint32) (uint64, error) {
@@ -50,23 +65,23 @@ func copyOutIDs(t *kernel.Task, a *arch.Args, ids [3]uint32) (uint64, error) {
 
 func sysGetresuid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	c := t.Creds()
-	return copyOutIDs(t, a, [3]uint32{uint32(c.RUID), uint32(c.EUID), uint32(c.SUID)})
+	return copyOutIDs(t, a, [3]uint32{c.UserNS.ShowUID(c.RUID), c.UserNS.ShowUID(c.EUID), c.UserNS.ShowUID(c.SUID)})
 }
 
 func sysGetresgid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	c := t.Creds()
-	return copyOutIDs(t, a, [3]uint32{uint32(c.RGID), uint32(c.EGID), uint32(c.SGID)})
+	return copyOutIDs(t, a, [3]uint32{c.UserNS.ShowGID(c.RGID), c.UserNS.ShowGID(c.EGID), c.UserNS.ShowGID(c.SGID)})
 }
 
 func sysSetuid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	id, old := a[0].Uint(), t.Creds()
-	if id == creds.NoID {
+	old := t.Creds()
+	u, ok := old.UserNS.ToUID(a[0].Uint())
+	if !ok {
 		return 0, errno.EINVAL
 	}
-	u := creds.UID(id)
 	c := old.Clone()
 	switch {
-	case old.Has(linux.CAP_SETUID):
+	case old.HasOwn(linux.CAP_SETUID):
 		c.RUID, c.SUID = u, u
 	case u != old.RUID && u != old.SUID:
 		return 0, errno.EPERM
@@ -87,31 +102,32 @@ func setUIDs(t *kernel.Task, c *creds.Credentials) error {
 
 // fixupCaps adjusts the capabilities of c, whose user ids changed from those of old.
 func fixupCaps(old, c *creds.Credentials) {
-	hadRoot := old.RUID == 0 || old.EUID == 0 || old.SUID == 0
-	hasRoot := c.RUID == 0 || c.EUID == 0 || c.SUID == 0
+	root := old.Root
+	hadRoot := root(old.RUID) || root(old.EUID) || root(old.SUID)
+	hasRoot := root(c.RUID) || root(c.EUID) || root(c.SUID)
 	if hadRoot && !hasRoot {
 		if c.Securebits&linux.SECBIT_KEEP_CAPS == 0 {
 			c.Permitted, c.Effective = 0, 0
 		}
 		c.Ambient = 0
 	}
-	if old.EUID == 0 && c.EUID != 0 {
+	if root(old.EUID) && !root(c.EUID) {
 		c.Effective = 0
 	}
-	if old.EUID != 0 && c.EUID == 0 {
+	if !root(old.EUID) && root(c.EUID) {
 		c.Effective = c.Permitted
 	}
 }
 
 func sysSetgid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	id, old := a[0].Uint(), t.Creds()
-	if id == creds.NoID {
+	old := t.Creds()
+	g, ok := old.UserNS.ToGID(a[0].Uint())
+	if !ok {
 		return 0, errno.EINVAL
 	}
-	g := creds.GID(id)
 	c := old.Clone()
 	switch {
-	case old.Has(linux.CAP_SETGID):
+	case old.HasOwn(linux.CAP_SETGID):
 		c.RGID, c.SGID = g, g
 	case g != old.RGID && g != old.SGID:
 		return 0, errno.EPERM
@@ -122,22 +138,28 @@ func sysSetgid(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysSetreuid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	r, e, old := a[0].Uint(), a[1].Uint(), t.Creds()
+	const none = creds.UID(creds.NoID)
+	old := t.Creds()
+	r, rok := old.UserNS.OptionalUID(a[0].Uint())
+	e, eok := old.UserNS.OptionalUID(a[1].Uint())
+	if !rok || !eok {
+		return 0, errno.EINVAL
+	}
 	c := old.Clone()
-	free := old.Has(linux.CAP_SETUID)
-	if r != creds.NoID {
-		c.RUID = creds.UID(r)
+	free := old.HasOwn(linux.CAP_SETUID)
+	if r != none {
+		c.RUID = r
 		if c.RUID != old.RUID && c.RUID != old.EUID && !free {
 			return 0, errno.EPERM
 		}
 	}
-	if e != creds.NoID {
-		c.EUID = creds.UID(e)
+	if e != none {
+		c.EUID = e
 		if c.EUID != old.RUID && c.EUID != old.EUID && c.EUID != old.SUID && !free {
 			return 0, errno.EPERM
 		}
 	}
-	if r != creds.NoID || e != creds.NoID && c.EUID != old.RUID {
+	if r != none || e != none && c.EUID != old.RUID {
 		c.SUID = c.EUID
 	}
 	c.FSUID = c.EUID
@@ -145,22 +167,28 @@ func sysSetreuid(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysSetregid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	r, e, old := a[0].Uint(), a[1].Uint(), t.Creds()
+	const none = creds.GID(creds.NoID)
+	old := t.Creds()
+	r, rok := old.UserNS.OptionalGID(a[0].Uint())
+	e, eok := old.UserNS.OptionalGID(a[1].Uint())
+	if !rok || !eok {
+		return 0, errno.EINVAL
+	}
 	c := old.Clone()
-	free := old.Has(linux.CAP_SETGID)
-	if r != creds.NoID {
-		c.RGID = creds.GID(r)
+	free := old.HasOwn(linux.CAP_SETGID)
+	if r != none {
+		c.RGID = r
 		if c.RGID != old.RGID && c.RGID != old.EGID && !free {
 			return 0, errno.EPERM
 		}
 	}
-	if e != creds.NoID {
-		c.EGID = creds.GID(e)
+	if e != none {
+		c.EGID = e
 		if c.EGID != old.RGID && c.EGID != old.EGID && c.EGID != old.SGID && !free {
 			return 0, errno.EPERM
 		}
 	}
-	if r != creds.NoID || e != creds.NoID && c.EGID != old.RGID {
+	if r != none || e != none && c.EGID != old.RGID {
 		c.SGID = c.EGID
 	}
 	c.FSGID = c.EGID
@@ -170,14 +198,20 @@ func sysSetregid(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysSetresuid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	old := t.Creds()
+	var ids [3]creds.UID
+	for i := range ids {
+		var ok bool
+		if ids[i], ok = old.UserNS.OptionalUID(a[i].Uint()); !ok {
+			return 0, errno.EINVAL
+		}
+	}
 	c := old.Clone()
 	for i, p := range []*creds.UID{&c.RUID, &c.EUID, &c.SUID} {
-		id := a[i].Uint()
-		if id == creds.NoID {
+		if ids[i] == creds.UID(creds.NoID) {
 			continue
 		}
-		*p = creds.UID(id)
-		if *p != old.RUID && *p != old.EUID && *p != old.SUID && !old.Has(linux.CAP_SETUID) {
+		*p = ids[i]
+		if *p != old.RUID && *p != old.EUID && *p != old.SUID && !old.HasOwn(linux.CAP_SETUID) {
 			return 0, errno.EPERM
 		}
 	}
@@ -187,14 +221,20 @@ func sysSetresuid(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysSetresgid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	old := t.Creds()
+	var ids [3]creds.GID
+	for i := range ids {
+		var ok bool
+		if ids[i], ok = old.UserNS.OptionalGID(a[i].Uint()); !ok {
+			return 0, errno.EINVAL
+		}
+	}
 	c := old.Clone()
 	for i, p := range []*creds.GID{&c.RGID, &c.EGID, &c.SGID} {
-		id := a[i].Uint()
-		if id == creds.NoID {
+		if ids[i] == creds.GID(creds.NoID) {
 			continue
 		}
-		*p = creds.GID(id)
-		if *p != old.RGID && *p != old.EGID && *p != old.SGID && !old.Has(linux.CAP_SETGID) {
+		*p = ids[i]
+		if *p != old.RGID && *p != old.EGID && *p != old.SGID && !old.HasOwn(linux.CAP_SETGID) {
 			return 0, errno.EPERM
 		}
 	}
@@ -210,36 +250,38 @@ const fsCaps creds.CapSet = 1<<linux.CAP_CHOWN | 1<<linux.CAP_MKNOD | 1<<linux.C
 
 // setfsuid reports no errors: it returns the old id, changed or not.
 func sysSetfsuid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	old, u := t.Creds(), creds.UID(a[0].Uint())
-	if a[0].Uint() != creds.NoID && u != old.FSUID &&
-		(u == old.RUID || u == old.EUID || u == old.SUID || old.Has(linux.CAP_SETUID)) {
+	old := t.Creds()
+	u, ok := old.UserNS.ToUID(a[0].Uint())
+	if ok && u != old.FSUID &&
+		(u == old.RUID || u == old.EUID || u == old.SUID || old.HasOwn(linux.CAP_SETUID)) {
 		c := old.Clone()
 		c.FSUID = u
 		if old.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 {
-			if old.FSUID == 0 {
+			if old.Root(old.FSUID) {
 				c.Effective &^= fsCaps
-			} else if u == 0 {
+			} else if old.Root(u) {
 				c.Effective |= c.Permitted & fsCaps
 			}
 		}
 		t.SetCreds(c)
 	}
-	return uint64(old.FSUID), nil
+	return uint64(old.UserNS.ShowUID(old.FSUID)), nil
 }
 
 func sysSetfsgid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	old, g := t.Creds(), creds.GID(a[0].Uint())
-	if a[0].Uint() != creds.NoID && g != old.FSGID &&
-		(g == old.RGID || g == old.EGID || g == old.SGID || old.Has(linux.CAP_SETGID)) {
+	old := t.Creds()
+	g, ok := old.UserNS.ToGID(a[0].Uint())
+	if ok && g != old.FSGID &&
+		(g == old.RGID || g == old.EGID || g == old.SGID || old.HasOwn(linux.CAP_SETGID)) {
 		c := old.Clone()
 		c.FSGID = g
 		t.SetCreds(c)
 	}
-	return uint64(old.FSGID), nil
+	return uint64(old.UserNS.ShowGID(old.FSGID)), nil
 }
 
 func sysGetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
-	size, groups := a[0].Int(), t.Creds().Groups
+	size, ns, groups := a[0].Int(), t.Creds().UserNS, t.Creds().Groups
 	if size < 0 {
 		return 0, errno.EINVAL
 	}
@@ -251,7 +293,7 @@ func sysGetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	b := make([]byte, 4*len(groups))
 	for i, g := range groups {
-		binary.LittleEndian.PutUint32(b[4*i:], uint32(g))
+		binary.LittleEndian.PutUint32(b[4*i:], ns.ShowGID(g))
 	}
 	return uint64(len(groups)), t.CopyOut(a[1].Addr(), b)
 }
@@ -261,7 +303,8 @@ const maxGroups = 65536
 
 func sysSetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
 	n := a[0].Int()
-	if !t.Creds().Has(linux.CAP_SETGID) {
+	ns := t.Creds().UserNS
+	if !t.Creds().HasOwn(linux.CAP_SETGID) || !ns.MaySetgroups() {
 		return 0, errno.EPERM
 	}
 	if n < 0 || n > maxGroups {
@@ -273,11 +316,11 @@ func sysSetgroups(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	groups := make([]creds.GID, n)
 	for i := range groups {
-		id := binary.LittleEndian.Uint32(b[4*i:])
-		if id == creds.NoID {
+		g, ok := ns.ToGID(binary.LittleEndian.Uint32(b[4*i:]))
+		if !ok {
 			return 0, errno.EINVAL
 		}
-		groups[i] = creds.GID(id)
+		groups[i] = g
 	}
 	slices.Sort(groups)
 	c := t.Creds().Clone()
@@ -360,7 +403,7 @@ func sysCapset(t *kernel.Task, a *arch.Args) (uint64, error) {
 	eff, perm, inh = eff&creds.AllCaps, perm&creds.AllCaps, inh&creds.AllCaps
 	old := t.Creds()
 	switch {
-	case !old.Has(linux.CAP_SETPCAP) && inh&^(old.Inheritable|old.Permitted) != 0,
+	case !old.HasOwn(linux.CAP_SETPCAP) && inh&^(old.Inheritable|old.Permitted) != 0,
 		inh&^(old.Inheritable|old.Bounding) != 0,
 		perm&^old.Permitted != 0,
 		eff&^perm != 0:

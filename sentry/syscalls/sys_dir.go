@@ -148,7 +148,7 @@ func sysChroot(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err := t.Kernel().VFS.Permission(t, p, vfs.MayExec); err != nil {
 		return 0, err
 	}
-	if !t.Creds().Has(linux.CAP_SYS_CHROOT) {
+	if !t.Creds().HasOwn(linux.CAP_SYS_CHROOT) {
 		return 0, errno.EPERM
 	}
 	t.FSContext().SetRoot(p)

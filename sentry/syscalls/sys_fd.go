@@ -222,10 +222,10 @@ func fcntlOwner(t *kernel.Task, f *vfs.File, cmd int32, arg arch.Arg) (uint64, e
 		return 0, t.CopyOutStruct(arg.Addr(), &linux.FOwnerEx{Type: typ, PID: id})
 	case linux.F_GETOWNER_UIDS:
 		o := f.Owner()
-		if err := t.CopyOutUint32(arg.Addr(), uint32(o.UID)); err != nil {
+		if err := t.CopyOutUint32(arg.Addr(), t.Creds().UserNS.FromUID(o.UID)); err != nil {
 			return 0, err
 		}
-		return 0, t.CopyOutUint32(arg.Addr()+4, uint32(o.EUID))
+		return 0, t.CopyOutUint32(arg.Addr()+4, t.Creds().UserNS.FromUID(o.EUID))
 	case linux.F_SETOWN:
 		id := arg.Int()
 		typ := int32(linux.F_OWNER_PID)

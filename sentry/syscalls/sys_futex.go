@@ -124,6 +124,8 @@ func futexDeadline(t *kernel.Task, a addr.Addr, relative, realtime bool) (int64,
 		ns = addSaturated(k.Monotonic(), ns)
 	case realtime:
 		ns = addSaturated(ns, k.Monotonic()-k.Now())
+	default:
+		ns = t.ToKernelTime(linux.CLOCK_MONOTONIC, ns)
 	}
 	return max(ns, 1), nil // 0 would be Forever
 }

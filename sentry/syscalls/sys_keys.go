@@ -144,7 +144,10 @@ func sysKeyctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 	case linux.KEYCTL_INVALIDATE:
 		return 0, k.Invalidate(c, id)
 	case linux.KEYCTL_GET_PERSISTENT:
-		uid := creds.UID(a[1].Uint())
+		uid, ok := c.Cred.UserNS.OptionalUID(a[1].Uint())
+		if !ok {
+			return 0, errno.EINVAL
+		}
 		if uid == creds.UID(creds.NoID) {
 			uid = c.Cred.RUID
 		}

@@ -127,7 +127,7 @@ func addPortRule(t *kernel.Task, r *landlock.Ruleset, at arch.Arg) error {
 }
 
 func sysLandlockRestrictSelf(t *kernel.Task, a *arch.Args) (uint64, error) {
-	if !t.NoNewPrivs() && !t.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !t.NoNewPrivs() && !t.Creds().HasOwn(linux.CAP_SYS_ADMIN) {
 		return 0, errno.EPERM
 	}
 	if a[1].Uint() != 0 {

@@ -98,7 +98,7 @@ func sysSysinfo(t *kernel.Task, a *arch.Args) (uint64, error) {
 	k := t.Kernel()
 	used := k.MemFile.Stats().InUse
 	s := linux.Sysinfo{
-		Uptime:   (k.Uptime() + 999999999) / 1e9,
+		Uptime:   (k.Uptime() + t.Ahead(linux.CLOCK_BOOTTIME) + 999999999) / 1e9,
 		Totalram: k.Memory,
 		Freeram:  k.Memory - min(used, k.Memory),
 		Procs:    uint16(min(k.LiveTasks(), 1<<16-1)),
@@ -255,7 +255,7 @@ func sysVhangup(t *kernel.Task, _ *arch.Args) (uint64, error) {
 
 // sysReboot checks what Linux checks before it looks at the command.
 func sysReboot(t *kernel.Task, a *arch.Args) (uint64, error) {
-	if !t.Creds().Has(linux.CAP_SYS_BOOT) {
+	if !t.Creds().HasIn(linux.CAP_SYS_BOOT, t.PIDNamespace().Owner) {
 		return 0, errno.EPERM
 	}
 	if a[0].Uint() != linux.LINUX_REBOOT_MAGIC1 {

@@ -63,7 +63,7 @@ func sysUmount2(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysPivotRoot(t *kernel.Task, a *arch.Args) (uint64, error) {
-	if !t.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !t.Creds().HasIn(linux.CAP_SYS_ADMIN, t.MountNamespace().Owner) {
 		return 0, errno.EPERM
 	}
 	const lf = vfs.LookupFollow | vfs.LookupDirectory

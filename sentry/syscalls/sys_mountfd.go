@@ -34,7 +34,7 @@ func copyInText(t *kernel.Task, at addr.Addr, max int) (string, error) {
 
 // mayMount is the permission that all these calls ask for.
 func mayMount(t *kernel.Task) error {
-	if !t.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !t.Creds().HasIn(linux.CAP_SYS_ADMIN, t.MountNamespace().Owner) {
 		return errno.EPERM
 	}
 	return nil
@@ -372,13 +372,13 @@ func mountChange(t *kernel.Task, a *linux.MountAttr) (c vfs.MountAttr, err error
 	return c, refuseIDMap(t, a)
 }
 
-// refuseIDMap returns how MOUNT_ATTR_IDMAP fails where there is no user namespace but the first.
+// refuseIDMap returns how MOUNT_ATTR_IDMAP fails for file systems that can't do it, as here none can.
 func refuseIDMap(t *kernel.Task, a *linux.MountAttr) error {
 	if a.Clr&linux.MOUNT_ATTR_IDMAP != 0 || a.UsernsFD > math.MaxInt32 {
 		return errno.EINVAL
 	}
 	return atFile(t, int32(a.UsernsFD), func(f *vfs.File) error {
-		if ns, ok := f.Ops.(namespaceFile); ok && ns.Namespace().NSType() == linux.CLONE_NEWUSER {
+		if ns, ok := f.Ops.(namespaceFile); ok && ns.Namespace() == kernel.Namespace(t.Kernel().UserNS) {
 			return errno.EPERM
 		}
 		return errno.EINVAL

@@ -231,7 +231,7 @@ func prctlCaps(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 		return asInt(old.Bounding.Has(int(arg))), nil
 	case linux.PR_CAPBSET_DROP:
-		if !old.Has(linux.CAP_SETPCAP) {
+		if !old.HasOwn(linux.CAP_SETPCAP) {
 			return 0, errno.EPERM
 		}
 		if arg > creds.LastCap {
@@ -247,7 +247,7 @@ func prctlCaps(t *kernel.Task, a *arch.Args) (uint64, error) {
 		case locks>>1&(old.Securebits^bits) != 0, // a locked bit would change
 			locks&^bits != 0, // a lock would open
 			arg.Uint64()&^(linux.SECURE_ALL_LOCKS|linux.SECURE_ALL_BITS) != 0,
-			!old.Has(linux.CAP_SETPCAP):
+			!old.HasOwn(linux.CAP_SETPCAP):
 			return 0, errno.EPERM
 		}
 		c.Securebits = bits

@@ -9,8 +9,8 @@ import (
 )
 
 var processCalls = []line{
-	{linux.SYS_CLONE, "clone", sysClone, kernel.Partial, cloneFlags, "no user, network or time namespaces"},
-	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Partial, cloneFlags + " CLONE_CLEAR_SIGHAND", "no CLONE_INTO_CGROUP"},
+	{linux.SYS_CLONE, "clone", sysClone, kernel.Partial, cloneFlags, "no network namespaces"},
+	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Partial, cloneFlags + " CLONE_CLEAR_SIGHAND NEWTIME", "no network namespaces, no CLONE_INTO_CGROUP"},
 	{linux.SYS_FORK, "fork", sysFork, kernel.Full, "", ""},
 	{linux.SYS_VFORK, "vfork", sysVfork, kernel.Full, "", ""},
 	{linux.SYS_EXECVE, "execve", sysExecve, kernel.Full, "", ""},
@@ -30,12 +30,12 @@ var processCalls = []line{
 	{linux.SYS_GETPGRP, "getpgrp", sysGetpgrp, kernel.Full, "", ""},
 	{linux.SYS_SETSID, "setsid", sysSetsid, kernel.Full, "", ""},
 	{linux.SYS_GETSID, "getsid", sysGetsid, kernel.Full, "", ""},
-	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Partial, "", "no user, network or time namespaces"},
-	{linux.SYS_SETNS, "setns", sysSetns, kernel.Partial, "NEWNS NEWUTS NEWIPC NEWPID NEWCGROUP", "no user namespaces"},
+	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Partial, "", "no network namespaces"},
+	{linux.SYS_SETNS, "setns", sysSetns, kernel.Full, "all", ""},
 }
 
 const cloneFlags = "VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID " +
-	"CHILD_CLEARTID DETACHED UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWPID IO"
+	"CHILD_CLEARTID DETACHED UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID IO"
 
 func sysClone(t *kernel.Task, a *arch.Args) (uint64, error) {
 	flags := a[0].Uint64() & (1<<32 - 1)
@@ -109,10 +109,21 @@ func sysClone3(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 		c.SetTID = append(c.SetTID, int32(v))
 	}
-	if len(c.SetTID) > 0 && !t.Creds().Has(linux.CAP_SYS_ADMIN) && !t.Creds().Has(linux.CAP_CHECKPOINT_RESTORE) {
+	if len(c.SetTID) > 0 && !mayNumber(t, len(c.SetTID)) {
 		return 0, errno.EPERM
 	}
 	return clone(t, &c)
+}
+
+// mayNumber reports whether t may choose the numbers of a child in so many PID namespaces.
+func mayNumber(t *kernel.Task, levels int) bool {
+	c := t.Creds()
+	for ns := t.Namespaces().ChildPID; ns != nil && levels > 0; ns, levels = ns.Parent(), levels-1 {
+		if !c.HasIn(linux.CAP_SYS_ADMIN, ns.Owner) && !c.HasIn(linux.CAP_CHECKPOINT_RESTORE, ns.Owner) {
+			return false
+		}
+	}
+	return true
 }
 
 func sysFork(t *kernel.Task, _ *arch.Args) (uint64, error) {

@@ -7,7 +7,6 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
-	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 )
 
@@ -118,7 +117,7 @@ func changeSched(t, x *kernel.Task, policy uint32, priority, nice int32, reset b
 		return errno.EINVAL
 	}
 	old := x.Sched()
-	if !t.Creds().HasIn(linux.CAP_SYS_NICE, x.Creds().UserNS) {
+	if !t.Creds().Has(linux.CAP_SYS_NICE) {
 		if err := mayReschedule(t, x); err != nil {
 			return err
 		}
@@ -327,7 +326,10 @@ func priorityTargets(t *kernel.Task, which, who int32) ([]*kernel.Task, error) {
 	case linux.PRIO_USER:
 		u := t.Creds().RUID
 		if who != 0 {
-			u = creds.UID(who)
+			var ok bool
+			if u, ok = t.Creds().UserNS.ToUID(uint32(who)); !ok {
+				return nil, errno.ESRCH
+			}
 		}
 		for _, tg := range t.Kernel().ThreadGroups(t.PIDNamespace()) {
 			for _, x := range tg.Tasks() {
@@ -369,13 +371,12 @@ func sysSetpriority(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	for _, x := range xs {
 		c, o := t.Creds(), x.Creds()
-		capable := c.HasIn(linux.CAP_SYS_NICE, o.UserNS)
-		if o.RUID != c.EUID && o.EUID != c.EUID && !capable {
+		if o.RUID != c.EUID && o.EUID != c.EUID && !c.HasIn(linux.CAP_SYS_NICE, o.UserNS) {
 			err = errno.EPERM
 			continue
 		}
 		s := x.Sched()
-		if nice < s.Nice && !capable && !mayNice(x, nice) {
+		if nice < s.Nice && !c.Has(linux.CAP_SYS_NICE) && !mayNice(x, nice) {
 			err = errno.EACCES
 			continue
 		}

@@ -64,7 +64,7 @@ func setSeccompFilter(t *kernel.Task, flags uint32, at addr.Addr) (uint64, error
 	if p.Len == 0 || p.Len > linux.BPF_MAXINSNS {
 		return 0, errno.EINVAL
 	}
-	if !t.NoNewPrivs() && !t.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !t.NoNewPrivs() && !t.Creds().HasOwn(linux.CAP_SYS_ADMIN) {
 		return 0, errno.EACCES
 	}
 	if p.Filter == 0 {

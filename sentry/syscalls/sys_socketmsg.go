@@ -8,7 +8,6 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
-	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/net/unix"
@@ -154,10 +153,14 @@ func takeFiles(t *kernel.Task, data []byte, m *socket.Message) error {
 // claimCreds checks what a sender says it is: EPERM if it may not.
 func claimCreds(t *kernel.Task, u linux.Ucred) (socket.Creds, error) {
 	c := t.Creds()
-	uid, gid := creds.UID(u.UID), creds.GID(u.GID)
-	if u.PID != t.TGID() && !c.Has(linux.CAP_SYS_ADMIN) ||
-		uid != c.RUID && uid != c.EUID && uid != c.SUID && !c.Has(linux.CAP_SETUID) ||
-		gid != c.RGID && gid != c.EGID && gid != c.SGID && !c.Has(linux.CAP_SETGID) {
+	uid, uok := c.UserNS.ToUID(u.UID)
+	gid, gok := c.UserNS.ToGID(u.GID)
+	if !uok || !gok {
+		return socket.Creds{}, errno.EINVAL
+	}
+	if u.PID != t.TGID() && !c.HasIn(linux.CAP_SYS_ADMIN, t.PIDNamespace().Owner) ||
+		uid != c.RUID && uid != c.EUID && uid != c.SUID && !c.HasOwn(linux.CAP_SETUID) ||
+		gid != c.RGID && gid != c.EGID && gid != c.SGID && !c.HasOwn(linux.CAP_SETGID) {
 		return socket.Creds{}, errno.EPERM
 	}
 	out := socket.Creds{Process: t.Process(), UID: uid, GID: gid}

@@ -95,9 +95,10 @@ func putStat(t *kernel.Task, p vfs.Path, out addr.Addr) error {
 	if err != nil {
 		return err
 	}
+	ns := t.Creds().UserNS
 	st := linux.Stat{
 		Dev: s.Dev, Ino: s.Ino, Nlink: uint64(s.Nlink), Mode: s.Mode,
-		UID: uint32(s.UID), GID: uint32(s.GID), Rdev: s.Rdev,
+		UID: ns.ShowUID(s.UID), GID: ns.ShowGID(s.GID), Rdev: s.Rdev,
 		Size: s.Size, Blksize: int64(s.BlkSize), Blocks: s.Blocks,
 		Atim: linux.NsecToTimespec(s.Atime), Mtim: linux.NsecToTimespec(s.Mtime), Ctim: linux.NsecToTimespec(s.Ctime),
 	}
@@ -135,10 +136,11 @@ func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	ns := t.Creds().UserNS
 	x := linux.Statx{
 		Mask: linux.STATX_BASIC_STATS | linux.STATX_MNT_ID, Blksize: s.BlkSize, Attributes: s.Flags,
 		AttributesMask: linux.STATX_ATTR_MOUNT_ROOT | linux.STATX_ATTR_AUTOMOUNT,
-		Nlink:          s.Nlink, UID: uint32(s.UID), GID: uint32(s.GID), Mode: uint16(s.Mode),
+		Nlink:          s.Nlink, UID: ns.ShowUID(s.UID), GID: ns.ShowGID(s.GID), Mode: uint16(s.Mode),
 		Ino: s.Ino, Size: uint64(s.Size), Blocks: uint64(s.Blocks),
 		Atime: statxTime(s.Atime), Mtime: statxTime(s.Mtime), Ctime: statxTime(s.Ctime),
 		RdevMajor: linux.Major(uint32(s.Rdev)), RdevMinor: linux.Minor(uint32(s.Rdev)),

@@ -43,7 +43,7 @@ func withMountNamespace(t *kernel.Task, id uint64, fn func(ns *vfs.Namespace, ow
 		return errno.ENOENT
 	}
 	defer ns.DecRef()
-	if !t.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !t.Creds().HasIn(linux.CAP_SYS_ADMIN, ns.Owner) {
 		return errno.ENOENT
 	}
 	return fn(ns, false)

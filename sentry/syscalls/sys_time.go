@@ -131,7 +131,7 @@ func (c cpuClock) now() int64 {
 // clockNow reads any clock.
 func clockNow(t *kernel.Task, clock int32) (int64, error) {
 	if now, err := t.Kernel().Timers.Clocks.Now(clock); err == nil {
-		return now, nil
+		return now + t.Ahead(clock), nil
 	}
 	c, err := cpuClockOf(t, clock)
 	if err != nil {
@@ -227,7 +227,7 @@ func sysClockNanosleep(t *kernel.Task, a *arch.Args) (uint64, error) {
 	case cpu:
 		return 0, sleepCPU(t, c, ts.Nanoseconds(), abs)
 	case abs:
-		return 0, sleepUntilClock(t, clock, ts.Nanoseconds())
+		return 0, sleepUntilClock(t, clock, t.ToKernelTime(clock, ts.Nanoseconds()))
 	}
 	d := timeoutAfter(t, ts.Nanoseconds())
 	if d.now {

@@ -58,6 +58,9 @@ func sysTimerfdSettime(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
+	if a[1].Uint()&linux.TFD_TIMER_ABSTIME != 0 && !new.Value.IsZero() {
+		new.Value = linux.NsecToTimespec(max(t.ToKernelTime(tfd.Clock(), new.Value.Nanoseconds()), 1))
+	}
 	old, err := tfd.Set(a[1].Uint(), new)
 	if err != nil {
 		return 0, err

@@ -61,7 +61,7 @@ func (v *VFS) Chmod(c Caller, p Path, mode uint32) error {
 			return errno.EPERM
 		}
 		mode = mode&linux.S_IALLUGO | n.Type()
-		if !c.Creds().InGroup(a.GID) && !c.Creds().Has(linux.CAP_FSETID) {
+		if !c.Creds().InGroup(a.GID) && !c.Creds().HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 			mode &^= linux.S_ISGID
 		}
 		return n.Ops.SetAttr(c, n, SetAttr{Mask: SetMode | SetCtime, Mode: mode, Ctime: c.Now()})
@@ -91,15 +91,21 @@ func chownLocked(c Caller, n *Inode, a Attr, uid creds.UID, gid creds.GID) error
 	cr := c.Creds()
 	s := SetAttr{Mask: SetCtime, Ctime: c.Now()}
 	if uid != creds.UID(creds.NoID) {
-		if !cr.Has(linux.CAP_CHOWN) && (cr.FSUID != a.UID || uid != a.UID) {
+		if !cr.HasOver(linux.CAP_CHOWN, a.UID, a.GID) && (cr.FSUID != a.UID || uid != a.UID) {
 			return errno.EPERM
+		}
+		if !n.SB.UserNS.HasUID(uid) {
+			return errno.EOVERFLOW
 		}
 		s.Mask |= SetUID
 		s.UID = uid
 	}
 	if gid != creds.GID(creds.NoID) {
-		if !cr.Has(linux.CAP_CHOWN) && (cr.FSUID != a.UID || !cr.InGroup(gid) && gid != a.GID) {
+		if !cr.HasOver(linux.CAP_CHOWN, a.UID, a.GID) && (cr.FSUID != a.UID || !cr.InGroup(gid) && gid != a.GID) {
 			return errno.EPERM
+		}
+		if !n.SB.UserNS.HasGID(gid) {
+			return errno.EOVERFLOW
 		}
 		s.Mask |= SetGID
 		s.GID = gid
@@ -120,12 +126,12 @@ func chownLocked(c Caller, n *Inode, a Attr, uid creds.UID, gid creds.GID) error
 // withoutPrivs returns a's mode without the set-id bits that a change of contents or owner takes.
 func withoutPrivs(c Caller, a *Attr, owner bool) uint32 {
 	mode := a.Mode
-	if mode&(linux.S_ISUID|linux.S_ISGID) == 0 || !owner && c.Creds().Has(linux.CAP_FSETID) {
+	if mode&(linux.S_ISUID|linux.S_ISGID) == 0 || !owner && c.Creds().HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 		return mode
 	}
 	mode &^= linux.S_ISUID
 	// Without group execution, S_ISGID once meant mandatory locking; it stays for members.
-	if mode&linux.S_IXGRP != 0 || !c.Creds().InGroup(a.GID) && !c.Creds().Has(linux.CAP_FSETID) {
+	if mode&linux.S_IXGRP != 0 || !c.Creds().InGroup(a.GID) && !c.Creds().HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 		mode &^= linux.S_ISGID
 	}
 	return mode

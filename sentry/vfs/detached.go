@@ -52,7 +52,7 @@ func (v *VFS) OpenTree(c Caller, ns *Namespace, p Path, rec bool) (*File, error)
 // MoveMount is move_mount(2), and mount(2) with MS_MOVE: the mount at from, in ns or detached, goes to
 // the place to in ns, beneath what is mounted there already if beneath.
 func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) error {
-	if err := mayChangeMounts(c); err != nil {
+	if err := mayChangeMounts(c, ns.Owner); err != nil {
 		return err
 	}
 	root := c.FSContext().Root()
@@ -74,8 +74,13 @@ func (v *VFS) MoveMount(c Caller, ns *Namespace, from, to Path, beneath bool) er
 		return errno.EINVAL
 	case (m.Root.Inode().Type() == linux.S_IFDIR) != (to.Inode().Type() == linux.S_IFDIR):
 		return errno.EINVAL
-	case m.parent != nil && m.parent.propagation == Shared:
+	case m.parent != nil && m.parent.propagation == Shared, m.locked:
 		return errno.EINVAL
+	}
+	if m.ns.detached {
+		if err := v.revealsLocked(m, ns); err != nil {
+			return err
+		}
 	}
 	if beneath {
 		if err := v.mayGoBeneathLocked(m, to, root); err != nil {

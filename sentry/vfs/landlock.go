@@ -3,6 +3,7 @@ package vfs
 import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/landlock"
 )
 
@@ -114,10 +115,10 @@ func (f *File) LandlockedIoctl(cmd uint32) error {
 	return errno.EACCES
 }
 
-// mayChangeMounts returns EPERM if c may not change the mount tree at all, or its domain restricts files: moving
+// mayChangeMounts returns EPERM if c may not change mounts that belong to owner, or its domain restricts files: moving
 // them about would change what its rules mean.
-func mayChangeMounts(c Caller) error {
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) || c.Creds().Landlock.Handles(landlock.AllFS) {
+func mayChangeMounts(c Caller, owner *creds.UserNamespace) error {
+	if !c.Creds().HasIn(linux.CAP_SYS_ADMIN, owner) || c.Creds().Landlock.Handles(landlock.AllFS) {
 		return errno.EPERM
 	}
 	return nil

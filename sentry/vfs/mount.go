@@ -38,8 +38,11 @@ type Mount struct {
 	mountpoint  *Dentry
 	children    []*Mount
 	propagation Propagation
-	group       int // peer group, if shared
-	master      int // peer group that a slave receives from
+	group       int    // peer group, if shared
+	master      int    // peer group that a slave receives from
+	locked      bool   // cannot be unmounted or moved alone; see mountlock.go
+	lockedFlags uint32 // flags that cannot be cleared
+	lockedAtime bool   // MS_NOATIME and its like stay as they are
 }
 
 // mountFlags are the MS_* flags that a mount has for itself.
@@ -154,12 +157,18 @@ func (v *VFS) everyLocked(fn func(*Mount)) {
 }
 
 // changeFlagsLocked gives mounts other flags, all of them or, with an error, none: EBUSY if one that becomes
-// read-only has files open for writing.
+// read-only has files open for writing, EPERM if one may not have the flags.
 func changeFlagsLocked(ms []*Mount, change func(uint32) uint32) error {
 	old := make([]uint32, len(ms))
 	for i, m := range ms {
 		old[i] = m.Flags()
 		now := change(old[i])
+		if !m.mayHaveLocked(old[i], now) {
+			for j := range i {
+				ms[j].flags.Store(old[j])
+			}
+			return errno.EPERM
+		}
 		// First the flag, then the count: who opens does it the other way round.
 		m.flags.Store(now)
 		if now&^old[i]&linux.MS_RDONLY != 0 && m.writers.Load() > 0 {
@@ -236,18 +245,19 @@ func (v *VFS) cloneLocked(m *Mount, root *Dentry) *Mount {
 	root.IncRef()
 	n := v.newMount(m.SB, root, m.Source, m.Flags())
 	n.propagation, n.group, n.master = m.propagation, m.group, m.master
+	n.locked, n.lockedFlags, n.lockedAtime = m.locked, m.lockedFlags, m.lockedAtime
 	return n
 }
 
 // cloneTreeLocked copies m, showing root, and the mounts below root. seen, if not nil, is told of
-// each copy. Unbindable mounts are left out if bind is set.
+// each copy. Unbindable mounts are left out if bind is set, files that hold mount namespaces if it is not.
 func (v *VFS) cloneTreeLocked(m *Mount, root *Dentry, bind bool, seen func(from, to *Mount)) *Mount {
 	n := v.cloneLocked(m, root)
 	if seen != nil {
 		seen(m, n)
 	}
 	for _, c := range m.children {
-		if bind && c.propagation == Unbindable || !below(c.mountpoint, root) {
+		if bind && c.propagation == Unbindable || !bind && heldNamespace(c.Root) != nil || !below(c.mountpoint, root) {
 			continue
 		}
 		v.attachLocked(v.cloneTreeLocked(c, c.Root, bind, seen), Path{n, c.mountpoint}, nil)

@@ -17,7 +17,7 @@ func (v *VFS) Mount(c Caller, ns *Namespace, source string, target Path, fstype 
 	if flags&linux.MS_MGC_MSK == linux.MS_MGC_VAL {
 		flags &^= linux.MS_MGC_MSK
 	}
-	if err := mayChangeMounts(c); err != nil {
+	if err := mayChangeMounts(c, ns.Owner); err != nil {
 		return err
 	}
 	switch {
@@ -72,6 +72,9 @@ func (v *VFS) place(m *Mount, target Path, ns *Namespace, fresh bool) error {
 	defer v.mountMu.Unlock()
 	target = v.topLocked(target)
 	err := v.mayPlaceLocked(m, target, ns)
+	if err == nil && fresh {
+		err = v.revealsLocked(m, ns)
+	}
 	if err == nil && fresh && target.Dentry == target.Mount.Root && target.Mount.SB == m.SB {
 		err = errno.EBUSY
 	}
@@ -127,16 +130,27 @@ func (v *VFS) copyMount(ns *Namespace, from Path, rec bool) (*Mount, error) {
 	if m.propagation == Unbindable || m.ns != ns && (m.ns != nil || m != v.anonMount) {
 		return nil, errno.EINVAL
 	}
+	// A namespace holds no older one, nor itself, or it would never go away.
+	if held := heldNamespace(from.Dentry); held != nil && held.ID <= ns.ID || !rec && m.hidesLocked(from.Dentry) {
+		return nil, errno.EINVAL
+	}
+	if rec && m.anyLocked(func(o *Mount) bool { return o.locked && o.propagation == Unbindable }) {
+		return nil, errno.EPERM
+	}
 	if rec {
 		if err := v.roomLocked(m, 1); err != nil {
 			return nil, err
 		}
-		return v.cloneTreeLocked(m, from.Dentry, true, nil), nil
+		n := v.cloneTreeLocked(m, from.Dentry, true, nil)
+		n.locked = false
+		return n, nil
 	}
 	if v.liveMounts.Load() >= maxMounts {
 		return nil, errno.ENOSPC
 	}
-	return v.cloneLocked(m, from.Dentry), nil
+	n := v.cloneLocked(m, from.Dentry)
+	n.locked = false
+	return n, nil
 }
 
 // remount changes the flags of a mount and, unless bindOnly, those and the options of its file system.
@@ -146,6 +160,9 @@ func (v *VFS) remount(c Caller, ns *Namespace, p Path, flags uint64, data string
 		return errno.EINVAL
 	}
 	if !bindOnly {
+		if !c.Creds().HasIn(linux.CAP_SYS_ADMIN, m.SB.UserNS) {
+			return errno.EPERM
+		}
 		if err := v.reconfigure(c, m.SB, data, flags&linux.MS_RDONLY != 0); err != nil {
 			return err
 		}
@@ -240,7 +257,7 @@ func (v *VFS) setPropagation(ns *Namespace, p Path, flags uint64) error {
 // Umount is umount2(2) on p, in ns, with flags MNT_*. The caller's reference to p is taken into account, and
 // no other.
 func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
-	if err := mayChangeMounts(c); err != nil {
+	if err := mayChangeMounts(c, ns.Owner); err != nil {
 		return err
 	}
 	if flags&linux.MNT_EXPIRE != 0 && flags&(linux.MNT_FORCE|linux.MNT_DETACH) != 0 {
@@ -251,8 +268,11 @@ func (v *VFS) Umount(c Caller, ns *Namespace, p Path, flags uint32) error {
 	v.mountMu.Lock()
 	defer v.mountMu.Unlock()
 	m := p.Mount
-	if m.ns != ns || p.Dentry != m.Root {
+	if m.ns != ns || p.Dentry != m.Root || m.locked {
 		return errno.EINVAL
+	}
+	if flags&linux.MNT_FORCE != 0 && !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+		return errno.EPERM
 	}
 	if m.parent == nil {
 		// The root of everything stays (Linux keeps a rootfs below it).

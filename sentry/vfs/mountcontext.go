@@ -165,14 +165,16 @@ func (mc *MountContext) Create(c Caller) error {
 	if mc.phase != contextParams {
 		return errno.EBUSY
 	}
-	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
-		return errno.EPERM
+	owner, err := mayMake(c, mc.fsType)
+	if err != nil {
+		return err
 	}
 	sb, root, err := mc.fsType.Mount(c, mc.source, mc.flags, mc.data())
 	if err != nil {
 		mc.phase = contextFailed
 		return err
 	}
+	sb.own(mc.fsType, owner)
 	mc.phase, mc.sb, mc.root = contextMade, sb, mc.v.adoptSuper(sb, root, mc.flags)
 	sb.Hold()
 	return nil
@@ -193,7 +195,7 @@ func (mc *MountContext) Reconfigure(c Caller) error {
 }
 
 func (mc *MountContext) reconfigure(c Caller) error {
-	if err := mayChangeMounts(c); err != nil {
+	if err := mayChangeMounts(c, mc.sb.UserNS); err != nil {
 		return err
 	}
 	if mc.flagsMask&^linux.MS_RMT_MASK != 0 {

@@ -100,10 +100,15 @@ func (v *VFS) mountType(c Caller, fstype, source string, flags uint64, data stri
 	if err != nil {
 		return nil, err
 	}
+	owner, err := mayMake(c, t)
+	if err != nil {
+		return nil, err
+	}
 	sb, root, err := t.Mount(c, source, flags, data)
 	if err != nil {
 		return nil, err
 	}
+	sb.own(t, owner)
 	if source == "" {
 		source = "none"
 	}
@@ -175,6 +180,9 @@ func (ns *Namespace) Clone(fs *FSContext, owner *creds.UserNamespace) (*Namespac
 			to.propagation, to.group, to.master = Slave, 0, to.group
 		}
 	})
+	if userNS {
+		v.lockLocked(root)
+	}
 	v.mountMu.Unlock()
 	n := v.newNamespace(root)
 	n.Inode, n.Owner = v.NewNSInode(), owner
@@ -220,7 +228,7 @@ func (ns *Namespace) Enter(fs *FSContext) {
 // then moves every FSContext that stands at old to now (FSContext.Move).
 // Both are returned with references.
 func (v *VFS) PivotRoot(c Caller, ns *Namespace, newRoot, putOld Path) (old, now Path, err error) {
-	if err := mayChangeMounts(c); err != nil {
+	if err := mayChangeMounts(c, ns.Owner); err != nil {
 		return old, now, err
 	}
 	if newRoot.Inode().Type() != linux.S_IFDIR || putOld.Inode().Type() != linux.S_IFDIR {
@@ -238,7 +246,7 @@ func (v *VFS) PivotRoot(c Caller, ns *Namespace, newRoot, putOld Path) (old, now
 	defer v.mountMu.Unlock()
 	nm := newRoot.Mount
 	switch {
-	case nm.ns != ns || putOld.Mount.ns != ns || root.Mount.ns != ns:
+	case nm.ns != ns || putOld.Mount.ns != ns || root.Mount.ns != ns || nm.locked:
 		return old, now, errno.EINVAL
 	case newRoot.Dentry.Deleted():
 		return old, now, errno.ENOENT
@@ -260,6 +268,7 @@ func (v *VFS) PivotRoot(c Caller, ns *Namespace, newRoot, putOld Path) (old, now
 		ns.root = nm
 	}
 	v.attachLocked(root.Mount, putOld, ns)
+	nm.locked, root.Mount.locked = root.Mount.locked, false
 	newRoot.IncRef()
 	return root, newRoot, nil
 }

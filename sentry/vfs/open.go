@@ -302,7 +302,7 @@ func (v *VFS) openInode(c Caller, p Path, flags uint32, created bool) (*File, er
 			return nil, errno.EISDIR
 		}
 	case linux.S_IFBLK, linux.S_IFCHR:
-		if p.Mount.Flags()&linux.MS_NODEV != 0 {
+		if p.Mount.Flags()&linux.MS_NODEV != 0 || !p.Mount.SB.UserNS.Initial() && p.Mount.SB.Flags&SBDevices == 0 {
 			return nil, errno.EACCES
 		}
 		trunc = false

@@ -53,16 +53,16 @@ func attrPermission(cr *creds.Credentials, a Attr, mask uint32) error {
 		return nil
 	}
 	if a.Mode&linux.S_IFMT == linux.S_IFDIR {
-		if mask&MayWrite == 0 && cr.Has(linux.CAP_DAC_READ_SEARCH) || cr.Has(linux.CAP_DAC_OVERRIDE) {
+		if mask&MayWrite == 0 && cr.HasOver(linux.CAP_DAC_READ_SEARCH, a.UID, a.GID) || cr.HasOver(linux.CAP_DAC_OVERRIDE, a.UID, a.GID) {
 			return nil
 		}
 		return errno.EACCES
 	}
-	if mask == MayRead && cr.Has(linux.CAP_DAC_READ_SEARCH) {
+	if mask == MayRead && cr.HasOver(linux.CAP_DAC_READ_SEARCH, a.UID, a.GID) {
 		return nil
 	}
 	// Execution needs at least one x bit, whoever asks.
-	if cr.Has(linux.CAP_DAC_OVERRIDE) && (mask&MayExec == 0 || a.Mode&0o111 != 0) {
+	if cr.HasOver(linux.CAP_DAC_OVERRIDE, a.UID, a.GID) && (mask&MayExec == 0 || a.Mode&0o111 != 0) {
 		return nil
 	}
 	return errno.EACCES
@@ -98,14 +98,16 @@ func attrOf(c Caller, n *Inode) (Attr, error) {
 }
 
 // ownerOrCapable reports whether c owns a file with attributes a or has CAP_FOWNER.
-func ownerOrCapable(c Caller, a *Attr) bool {
-	return c.Creds().FSUID == a.UID || c.Creds().Has(linux.CAP_FOWNER)
-}
+func ownerOrCapable(c Caller, a *Attr) bool { return c.Creds().Owns(a.UID) }
 
-// mayCreate checks that c may make names in the directory dir.
+// mayCreate checks that c may make names in the directory dir. EOVERFLOW if the file system has no name
+// for who would own them.
 func mayCreate(c Caller, dir Path) error {
 	if dir.Dentry.Deleted() {
 		return errno.ENOENT
+	}
+	if ns := dir.Mount.SB.UserNS; !ns.Initial() && (!ns.HasUID(c.Creds().FSUID) || !ns.HasGID(c.Creds().FSGID)) {
+		return errno.EOVERFLOW
 	}
 	return inodePermission(c, dir.Inode(), MayWrite|MayExec)
 }
@@ -128,7 +130,7 @@ func mayDelete(c Caller, dir *Dentry, n *Inode, isDir bool) error {
 		if err != nil {
 			return err
 		}
-		if uid := c.Creds().FSUID; uid != a.UID && uid != da.UID && !c.Creds().Has(linux.CAP_FOWNER) {
+		if cr := c.Creds(); cr.FSUID != a.UID && cr.FSUID != da.UID && !cr.HasOver(linux.CAP_FOWNER, a.UID, a.GID) {
 			return errno.EPERM
 		}
 	}
@@ -162,14 +164,14 @@ func Who(c Caller) Caller {
 func realCreds(c Caller) Caller {
 	cr := c.Creds()
 	if cr.RUID == cr.FSUID && cr.RGID == cr.FSGID && cr.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 &&
-		(cr.RUID == 0 && cr.Effective == cr.Permitted || cr.RUID != 0 && cr.Effective == 0) {
+		(cr.Effective == cr.Permitted && cr.Root(cr.RUID) || cr.Effective == 0 && !cr.Root(cr.RUID)) {
 		return c
 	}
 	cr = cr.Clone()
 	cr.FSUID, cr.FSGID = cr.RUID, cr.RGID
 	// Root's real id has all that is permitted, another has nothing (access_override_creds).
 	if cr.Securebits&linux.SECBIT_NO_SETUID_FIXUP == 0 {
-		if cr.RUID == 0 {
+		if cr.Root(cr.RUID) {
 			cr.Effective = cr.Permitted
 		} else {
 			cr.Effective = 0
@@ -188,7 +190,7 @@ func InitOwner(c Caller, dir *Inode, mode uint32) (creds.UID, creds.GID, uint32)
 	}
 	if mode&linux.S_IFMT == linux.S_IFDIR {
 		mode |= linux.S_ISGID
-	} else if mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP && !cr.InGroup(a.GID) && !cr.Has(linux.CAP_FSETID) {
+	} else if mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP && !cr.InGroup(a.GID) && !cr.HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 		mode &^= linux.S_ISGID
 	}
 	return cr.FSUID, a.GID, mode

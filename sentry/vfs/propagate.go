@@ -121,6 +121,9 @@ func (v *VFS) graftLocked(m *Mount, target Path, ns *Namespace, rs []*Mount, r *
 	}
 	v.slipLocked(m, target, ns, r)
 	for i, c := range copies {
+		if on[i].ns.Owner != ns.Owner {
+			v.lockLocked(c)
+		}
 		v.slipLocked(c, Path{on[i], target.Dentry}, on[i].ns, r)
 	}
 }

@@ -78,7 +78,7 @@ func (v *VFS) statMount(c Caller, ns *Namespace, root Path, unique uint64) (s Mo
 	if m == nil {
 		return s, errno.ENOENT
 	}
-	if !v.reachableLocked(Path{m, m.Root}, root) && !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !v.reachableLocked(Path{m, m.Root}, root) && !c.Creds().HasIn(linux.CAP_SYS_ADMIN, ns.Owner) {
 		return s, errno.EPERM
 	}
 	s = MountStat{ID: m.ID, ParentID: m.ID, Mount: m, Group: m.group, Master: m.master}
@@ -140,7 +140,7 @@ func (v *VFS) ListMounts(c Caller, ns *Namespace, own bool, unique, last uint64,
 		}
 		top = Path{m, m.Root}
 	}
-	if !v.reachableLocked(top, root) && !c.Creds().Has(linux.CAP_SYS_ADMIN) {
+	if !v.reachableLocked(top, root) && !c.Creds().HasIn(linux.CAP_SYS_ADMIN, ns.Owner) {
 		return nil, errno.EPERM
 	}
 	var ids []uint64

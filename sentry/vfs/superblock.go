@@ -3,6 +3,8 @@ package vfs
 import (
 	"sync"
 	"sync/atomic"
+
+	"ringfence/sentry/creds"
 )
 
 // Flags of a Superblock.
@@ -15,6 +17,8 @@ const (
 	SBNoCache
 	// SBNoNegative: don't cache misses.
 	SBNoNegative
+	// SBDevices: its devices are its own, and can be opened if it belongs to a user namespace, too.
+	SBDevices
 )
 
 // Superblock is one instance of a file system.
@@ -25,6 +29,11 @@ type Superblock struct {
 	Dev   uint64 // st_dev
 	Flags uint32
 	Ops   SuperOps
+	// UserNS is whose root may change the file system as a whole, and who can own files in it; nil for the initial
+	// one. Immutable once mounted.
+	UserNS *creds.UserNamespace
+	// Revealing: see UserMounter. Immutable once mounted.
+	Revealing bool
 
 	nextIno  atomic.Uint64
 	active   atomic.Int64 // mounts
@@ -42,6 +51,13 @@ type Superblock struct {
 func NewSuperblock(name string, magic int64, flags uint32, ops SuperOps) *Superblock {
 	sb := &Superblock{Type: name, Magic: magic, Flags: flags, Ops: ops}
 	return sb
+}
+
+// own makes a new file system of type t one of owner's.
+func (sb *Superblock) own(t FSType, owner *creds.UserNamespace) {
+	if u, ok := t.(UserMounter); ok {
+		sb.UserNS, sb.Revealing = owner, u.Revealing()
+	}
 }
 
 // ReadOnly reports whether the file system is read-only as a whole.

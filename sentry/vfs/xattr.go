@@ -31,14 +31,12 @@ func xattrPermission(c Caller, p Path, name string, write bool) error {
 	}
 	switch {
 	case strings.HasPrefix(name, linux.XATTR_SECURITY_PREFIX):
-		if write {
-			need := linux.CAP_SYS_ADMIN
-			if name == linux.XATTR_NAME_CAPS {
-				need = linux.CAP_SETFCAP
-			}
-			if !cr.Has(need) {
+		if write && name == linux.XATTR_NAME_CAPS {
+			if a := n.Attr(); !cr.HasOver(linux.CAP_SETFCAP, a.UID, a.GID) {
 				return errno.EPERM
 			}
+		} else if write && !cr.HasIn(linux.CAP_SYS_ADMIN, n.SB.UserNS) {
+			return errno.EPERM
 		}
 		return nil
 	case strings.HasPrefix(name, linux.XATTR_SYSTEM_PREFIX):
@@ -71,7 +69,11 @@ func (v *VFS) GetXattr(c Caller, p Path, name string) ([]byte, error) {
 	if err := xattrPermission(c, p, name, false); err != nil {
 		return nil, err
 	}
-	return p.Inode().Ops.GetXattr(c, p.Inode(), name)
+	b, err := p.Inode().Ops.GetXattr(c, p.Inode(), name)
+	if err == nil && name == linux.XATTR_NAME_CAPS {
+		return showFileCaps(c, p.Inode(), b)
+	}
+	return b, err
 }
 
 // SetXattr is setxattr(2) with flags XATTR_CREATE and XATTR_REPLACE.
@@ -82,7 +84,15 @@ func (v *VFS) SetXattr(c Caller, p Path, name string, value []byte, flags uint32
 	if len(value) > linux.XATTR_SIZE_MAX {
 		return errno.E2BIG
 	}
-	return changeXattr(c, p, name, func(n *Inode) error { return n.Ops.SetXattr(c, n, name, value, flags) })
+	return changeXattr(c, p, name, func(n *Inode) error {
+		if name == linux.XATTR_NAME_CAPS {
+			var err error
+			if value, err = storedFileCaps(c, n, value); err != nil {
+				return err
+			}
+		}
+		return n.Ops.SetXattr(c, n, name, value, flags)
+	})
 }
 
 // RemoveXattr is removexattr(2).

@@ -74,7 +74,7 @@ func owner(c vfs.Caller, dir *vfs.Inode, mode uint32) (uid, gid, newMode uint32)
 	switch {
 	case mode&linux.S_IFMT == linux.S_IFDIR:
 		mode |= linux.S_ISGID
-	case mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP && !cr.InGroup(da.GID) && !cr.Has(linux.CAP_FSETID):
+	case mode&(linux.S_ISGID|linux.S_IXGRP) == linux.S_ISGID|linux.S_IXGRP && !cr.InGroup(da.GID) && !cr.HasOver(linux.CAP_FSETID, da.UID, da.GID):
 		mode &^= linux.S_ISGID
 	}
 	return uid, gid, mode

@@ -85,6 +85,9 @@ func (t *TimerFD) ClockWasSet() {
 	t.queue.Notify(wait.In)
 }
 
+// Clock is the clock that the timer goes by.
+func (t *TimerFD) Clock() int32 { return t.clock }
+
 // Set is timerfd_settime(2) and returns the old setting. new is valid.
 // ECANCELED comes with the new setting in effect.
 func (t *TimerFD) Set(flags uint32, new linux.Itimerspec) (linux.Itimerspec, error) {

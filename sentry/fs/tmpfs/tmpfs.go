@@ -48,7 +48,7 @@ type options struct {
 func (fs *FS) Mount(c vfs.Caller, source string, flags uint64, data string) (*vfs.Superblock, *vfs.Inode, error) {
 	o := options{mode: 0o1777, uid: c.Creds().FSUID, gid: c.Creds().FSGID,
 		pages: fs.Total / 2 / addr.PageSize, inodes: fs.Total / 2 / addr.PageSize}
-	if err := o.parse(data, fs.Total); err != nil {
+	if err := o.parse(data, fs.Total, c.Creds().UserNS); err != nil {
 		return nil, nil, err
 	}
 	name := fs.Name
@@ -59,6 +59,12 @@ func (fs *FS) Mount(c vfs.Caller, source string, flags uint64, data string) (*vf
 	s.total = fs.Total
 	return s.sb, s.newRoot(c), nil
 }
+
+// MountOwner implements vfs.UserMounter.
+func (*FS) MountOwner(c vfs.Caller) *creds.UserNamespace { return c.Creds().UserNS }
+
+// Revealing implements vfs.UserMounter.
+func (*FS) Revealing() bool { return false }
 
 func newSuper(name string, mf *memfile.File, o options) *super {
 	s := &super{mf: mf, mode: o.mode, uid: o.uid, gid: o.gid}
@@ -78,25 +84,25 @@ func (s *super) newRoot(c vfs.Caller) *vfs.Inode {
 
 // CheckOption implements vfs.OptionChecker.
 func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
-	return new(options).set(key, value, hasValue, fs.Total)
+	return new(options).set(key, value, hasValue, fs.Total, nil)
 }
 
 // parse reads options as mount(8) gives them: "size=64m,mode=1777".
-func (o *options) parse(data string, total uint64) error {
+func (o *options) parse(data string, total uint64, ns *creds.UserNamespace) error {
 	for _, opt := range strings.Split(data, ",") {
 		if opt == "" {
 			continue
 		}
 		key, val, hasVal := strings.Cut(opt, "=")
-		if _, good := o.set(key, val, hasVal, total); !good {
+		if _, good := o.set(key, val, hasVal, total, ns); !good {
 			return errno.EINVAL
 		}
 	}
 	return nil
 }
 
-// set reads one option.
-func (o *options) set(key, val string, hasVal bool, total uint64) (known, good bool) {
+// set reads one option, with ids of ns.
+func (o *options) set(key, val string, hasVal bool, total uint64, ns *creds.UserNamespace) (known, good bool) {
 	var err error
 	switch key {
 	case "size":
@@ -124,11 +130,15 @@ func (o *options) set(key, val string, hasVal bool, total uint64) (known, good b
 	case "uid":
 		var id uint64
 		id, err = strconv.ParseUint(val, 10, 32)
-		o.uid = creds.UID(id)
+		if o.uid, good = ns.ToUID(uint32(id)); !good {
+			return true, false
+		}
 	case "gid":
 		var id uint64
 		id, err = strconv.ParseUint(val, 10, 32)
-		o.gid = creds.GID(id)
+		if o.gid, good = ns.ToGID(uint32(id)); !good {
+			return true, false
+		}
 	case "huge", "mpol":
 		// Advice about placement, which changes nothing here.
 		return true, hasVal
@@ -235,7 +245,7 @@ func (s *super) Options(*vfs.Superblock) string {
 // Remount changes the limits; EINVAL if more is used already.
 func (s *super) Remount(c vfs.Caller, sb *vfs.Superblock, data string) error {
 	o := options{pages: s.maxPages.Load(), inodes: s.maxInodes.Load()}
-	if err := o.parse(data, s.total); err != nil {
+	if err := o.parse(data, s.total, c.Creds().UserNS); err != nil {
 		return err
 	}
 	if o.pages != 0 && o.pages < s.pages.Load() || o.inodes != 0 && o.inodes < s.inodes.Load() {

@@ -63,10 +63,10 @@ type node struct {
 // Mount implements vfs.FSType.
 func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superblock, *vfs.Inode, error) {
 	in := &Instance{fs: fs, k: fs.Kernel, mode: 0o600, max: maxPTYs, nodes: make(map[int]*node)}
-	if err := in.parse(data); err != nil {
+	if err := in.parse(data, c.Creds().UserNS); err != nil {
 		return nil, nil, err
 	}
-	in.sb = vfs.NewSuperblock("devpts", linux.DEVPTS_SUPER_MAGIC, vfs.SBNoNegative|vfs.SBNoCache|vfs.SBRevalidate, in)
+	in.sb = vfs.NewSuperblock("devpts", linux.DEVPTS_SUPER_MAGIC, vfs.SBNoNegative|vfs.SBNoCache|vfs.SBRevalidate|vfs.SBDevices, in)
 	fs.mu.Lock()
 	if fs.instance == nil {
 		fs.instance = in
@@ -74,6 +74,12 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superbl
 	fs.mu.Unlock()
 	return in.sb, tree.NewDir(c, in.sb, 1, 0o755, in, nil), nil
 }
+
+// MountOwner implements vfs.UserMounter.
+func (*FS) MountOwner(c vfs.Caller) *creds.UserNamespace { return c.Creds().UserNS }
+
+// Revealing implements vfs.UserMounter.
+func (*FS) Revealing() bool { return false }
 
 // Release implements vfs.SuperOps: the last mount and open terminal are gone.
 func (in *Instance) Release(*vfs.Superblock) {
@@ -90,13 +96,13 @@ func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {
 	case "newinstance":
 		return true, !hasValue
 	case "mode", "ptmxmode", "uid", "gid", "max":
-		return true, hasValue && new(Instance).parse(key+"="+value) == nil
+		return true, hasValue && new(Instance).parse(key+"="+value, nil) == nil
 	}
 	return false, false
 }
 
-// parse reads the mount options.
-func (in *Instance) parse(data string) error {
+// parse reads the mount options, with ids of ns.
+func (in *Instance) parse(data string, ns *creds.UserNamespace) error {
 	var shown []string
 	for _, opt := range strings.Split(data, ",") {
 		key, val, _ := strings.Cut(opt, "=")
@@ -113,10 +119,14 @@ func (in *Instance) parse(data string) error {
 		case "ptmxmode":
 			in.ptmxMode = uint32(n) & 0o777
 		case "uid":
-			in.uid, in.setUID = creds.UID(n), true
+			if in.uid, in.setUID = ns.ToUID(uint32(n)); !in.setUID {
+				err = errno.EINVAL
+			}
 			shown = append(shown, opt)
 		case "gid":
-			in.gid, in.setGID = creds.GID(n), true
+			if in.gid, in.setGID = ns.ToGID(uint32(n)); !in.setGID {
+				err = errno.EINVAL
+			}
 			shown = append(shown, opt)
 		case "max":
 			in.max = int(min(n, maxPTYs))

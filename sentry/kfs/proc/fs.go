@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/vfs"
@@ -70,6 +71,17 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superbl
 	in.sys = in.rootEntries()
 	return in.sb, tree.NewDir(c, in.sb, 1, 0o555, root{in}, nil), nil
 }
+
+// MountOwner implements vfs.UserMounter: the processes that it shows are those of c's PID namespace.
+func (fs *FS) MountOwner(c vfs.Caller) *creds.UserNamespace {
+	if t, ok := c.(*kernel.Task); ok {
+		return t.PIDNamespace().Owner
+	}
+	return nil
+}
+
+// Revealing implements vfs.UserMounter.
+func (fs *FS) Revealing() bool { return true }
 
 // CheckOption implements vfs.OptionChecker. As with mount(2), processes are shown to everybody whatever is asked.
 func (fs *FS) CheckOption(key, value string, hasValue bool) (known, good bool) {

@@ -24,11 +24,19 @@ var nsEntries = []nsEntry{
 	{"mnt", mountNS},
 	{"net", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.Net }},
 	{"pid", func(t *kernel.Task, _ *kernel.Namespaces) kernel.Namespace { return t.PIDNamespace() }},
-	{"pid_for_children", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.ChildPID }},
+	{"pid_for_children", childPIDNS},
 	{"time", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.Time }},
-	{"time_for_children", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.Time }},
+	{"time_for_children", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.ChildTime }},
 	{"user", func(t *kernel.Task, _ *kernel.Namespaces) kernel.Namespace { return t.Creds().UserNS }},
 	{"uts", func(_ *kernel.Task, n *kernel.Namespaces) kernel.Namespace { return n.UTS }},
+}
+
+// childPIDNS is nil as long as nobody has been in the namespace.
+func childPIDNS(t *kernel.Task, n *kernel.Namespaces) kernel.Namespace {
+	if !t.Kernel().Inhabited(n.ChildPID) {
+		return nil
+	}
+	return n.ChildPID
 }
 
 func mountNS(t *kernel.Task, _ *kernel.Namespaces) kernel.Namespace {

@@ -29,6 +29,12 @@ func (n *nsInode) Open(_ vfs.Caller, _ *vfs.Inode, flags uint32) (vfs.FileOps, e
 	return &nsFile{n: n}, nil
 }
 
+// MountNamespace returns the namespace if it is one of mounts, else nil.
+func (n *nsInode) MountNamespace() *vfs.Namespace {
+	m, _ := n.ns.(*vfs.Namespace)
+	return m
+}
+
 // Evict implements vfs.InodeOps.
 func (n *nsInode) Evict(*vfs.Inode) { releaseNS(n.ns) }
 
@@ -69,7 +75,7 @@ func (f *nsFile) Ioctl(c vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg 
 		if !ok {
 			return 0, errno.EINVAL
 		}
-		_, err := m.CopyOut(arg.Addr(), binary.LittleEndian.AppendUint32(nil, uint32(ns.Owner)))
+		_, err := m.CopyOut(arg.Addr(), binary.LittleEndian.AppendUint32(nil, c.Creds().UserNS.ShowUID(ns.Owner)))
 		return 0, err
 	case linux.NS_GET_PARENT:
 		switch ns := f.n.ns.(type) {

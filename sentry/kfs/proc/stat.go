@@ -93,7 +93,7 @@ func stat(p *task, c vfs.Caller, b *bytes.Buffer) error {
 		p.id, t.Comm(), t.State(), j.ppid, j.pgrp, j.session, j.tty, j.tpgid,
 		use.MinorFaults, childUse.MinorFaults, use.MajorFaults, childUse.MajorFaults,
 		ticks(user), ticks(system), ticks(cuser), ticks(csystem),
-		prio, nice, len(p.tg.Tasks()), ticks(since(p.in.k, t.StartTime())),
+		prio, nice, len(p.tg.Tasks()), ticks(since(p.in.k, t.StartTime())+ahead(c)),
 		st.VmSize, st.VmRSS/addr.PageSize, p.tg.Limits().Cur(linux.RLIMIT_RSS),
 		layout[0], layout[1], uint64(meta.StartStack),
 		low31(pending), low31(t.Mask()), low31(ignored), low31(caught), sleeping,
@@ -125,8 +125,8 @@ var states = map[byte]string{
 }
 
 // status is /proc/PID/status.
-func status(p *task, _ vfs.Caller, b *bytes.Buffer) error {
-	t, ns := p.who(), p.in.ns
+func status(p *task, at vfs.Caller, b *bytes.Buffer) error {
+	t, ns, users := p.who(), p.in.ns, at.Creds().UserNS
 	c := t.Creds()
 	line := func(name, format string, args ...any) {
 		b.WriteString(name)
@@ -166,12 +166,13 @@ func status(p *task, _ vfs.Caller, b *bytes.Buffer) error {
 	line("Pid", "%d", t.TIDIn(ns))
 	line("PPid", "%d", p.tg.PPID(ns))
 	line("TracerPid", "%d", tracer)
-	line("Uid", "%d\t%d\t%d\t%d", c.RUID, c.EUID, c.SUID, c.FSUID)
-	line("Gid", "%d\t%d\t%d\t%d", c.RGID, c.EGID, c.SGID, c.FSGID)
+	u, g := users.ShowUID, users.ShowGID
+	line("Uid", "%d\t%d\t%d\t%d", u(c.RUID), u(c.EUID), u(c.SUID), u(c.FSUID))
+	line("Gid", "%d\t%d\t%d\t%d", g(c.RGID), g(c.EGID), g(c.SGID), g(c.FSGID))
 	line("FDSize", "%d", fdSize)
 	b.WriteString("Groups:\t")
 	for _, g := range c.Groups {
-		fmt.Fprintf(b, "%d ", g)
+		fmt.Fprintf(b, "%d ", users.ShowGID(g))
 	}
 	b.WriteString("\n")
 	line("NStgid", "%s", numbers(p.tg.PID().Numbers(ns)))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"ringfence/abi/linux"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/memfile"
 	"ringfence/sentry/vfs"
@@ -21,7 +22,7 @@ func busy(k *kernel.Kernel) (user, system time.Duration) {
 	return user, system
 }
 
-func systemStat(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+func systemStat(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	k := in.k
 	user, system := busy(k)
 	cpus := int64(k.CPUs)
@@ -40,16 +41,25 @@ func systemStat(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	}
 	running, _ := k.TaskCount(k.PIDNS)
 	fmt.Fprintf(b, "intr 0\nctxt %d\nbtime %d\nprocesses %d\nprocs_running %d\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n",
-		switches, k.BootTime/int64(time.Second), k.Forks.Load(), max(running, 1))
+		switches, (k.BootTime-int64(ahead(c)))/int64(time.Second), k.Forks.Load(), max(running, 1))
 	return nil
 }
 
-func uptime(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
+func uptime(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	user, system := busy(in.k)
 	up := time.Duration(in.k.Uptime())
 	idle := max(0, up*time.Duration(in.k.CPUs)-user-system)
+	up += ahead(c)
 	fmt.Fprintf(b, "%.2f %.2f\n", up.Seconds(), idle.Seconds())
 	return nil
+}
+
+// ahead is how far CLOCK_BOOTTIME of the reader is ahead of the kernel's.
+func ahead(c vfs.Caller) time.Duration {
+	if t := self(c); t != nil {
+		return time.Duration(t.Ahead(linux.CLOCK_BOOTTIME))
+	}
+	return 0
 }
 
 func loadavg(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
@@ -190,8 +200,8 @@ func cgroups(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	return nil
 }
 
-func keyUsers(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
-	b.WriteString(in.k.Keys.UsersText())
+func keyUsers(in *instance, c vfs.Caller, b *bytes.Buffer) error {
+	b.WriteString(in.k.Keys.UsersText(c.Creds().UserNS))
 	return nil
 }
 
@@ -224,7 +234,7 @@ func sysvOf(in *instance, c vfs.Caller) (*kernel.IPCNamespace, *kernel.PIDNamesp
 func sysvMsg(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      msqid perms      cbytes       qnum lspid lrpid   uid   gid  cuid  cgid      stime      rtime      ctime\n")
 	ns, pids := sysvOf(in, c)
-	for _, o := range ns.SysVMsg(pids) {
+	for _, o := range ns.SysVMsg(c.Creds().UserNS, pids) {
 		d := o.Msg
 		fmt.Fprintf(b, "%10d %10d  %4o  %10d %10d %5d %5d %5d %5d %5d %5d %10d %10d %10d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Cbytes, d.Qnum,
 			d.Lspid, d.Lrpid, d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Stime, d.Rtime, d.Ctime)
@@ -235,7 +245,7 @@ func sysvMsg(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 func sysvSem(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      semid perms      nsems   uid   gid  cuid  cgid      otime      ctime\n")
 	ns, _ := sysvOf(in, c)
-	for _, o := range ns.SysVSem() {
+	for _, o := range ns.SysVSem(c.Creds().UserNS) {
 		d := o.Sem
 		fmt.Fprintf(b, "%10d %10d  %4o %10d %5d %5d %5d %5d %10d %10d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Nsems,
 			d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Otime, d.Ctime)
@@ -246,7 +256,7 @@ func sysvSem(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 func sysvShm(in *instance, c vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n")
 	ns, pids := sysvOf(in, c)
-	for _, o := range ns.SysVShm(pids) {
+	for _, o := range ns.SysVShm(c.Creds().UserNS, pids) {
 		d := o.Shm
 		fmt.Fprintf(b, "%10d %10d  %4o %21d %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21d %21d\n", d.Perm.Key, o.ID, d.Perm.Mode, d.Segsz,
 			d.Cpid, d.Lpid, d.Nattch, d.Perm.UID, d.Perm.GID, d.Perm.CUID, d.Perm.CGID, d.Atime, d.Dtime, d.Ctime, o.Rss, 0)

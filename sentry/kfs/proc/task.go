@@ -105,8 +105,14 @@ func (o owner) Own(_ vfs.Caller, a *vfs.Attr) {
 		return
 	}
 	if m := t.AcquireMM(); m != nil {
-		if m.Meta().Dumpable != linux.SUID_DUMP_USER {
+		if meta := m.Meta(); meta.Dumpable != linux.SUID_DUMP_USER {
 			a.UID, a.GID = 0, 0
+			if u, ok := meta.UserNS.ToUID(0); ok {
+				a.UID = u
+			}
+			if g, ok := meta.UserNS.ToGID(0); ok {
+				a.GID = g
+			}
 		}
 		m.DecUsers()
 	}

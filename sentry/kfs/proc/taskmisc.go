@@ -292,19 +292,8 @@ func ioText(p *task, _ vfs.Caller, b *bytes.Buffer) error {
 	return nil
 }
 
-// idMap is uid_map and gid_map in the initial user namespace.
-func idMap(_ *task, _ vfs.Caller, b *bytes.Buffer) error {
-	fmt.Fprintf(b, "%10d %10d %10d\n", 0, 0, uint32(1<<32-1))
-	return nil
-}
-
-func setgroups(_ *task, _ vfs.Caller, b *bytes.Buffer) error {
-	b.WriteString("allow\n")
-	return nil
-}
-
 func timerSlack(p *task, c vfs.Caller, b *bytes.Buffer) error {
-	if t := self(c); t != nil && t.ThreadGroup() != p.tg && !c.Creds().Has(linux.CAP_SYS_NICE) {
+	if t := self(c); t != nil && t.ThreadGroup() != p.tg && !c.Creds().HasIn(linux.CAP_SYS_NICE, p.who().Creds().UserNS) {
 		return errno.EPERM
 	}
 	fmt.Fprintf(b, "%d\n", p.who().TimerSlack())
@@ -312,7 +301,7 @@ func timerSlack(p *task, c vfs.Caller, b *bytes.Buffer) error {
 }
 
 func setTimerSlack(p *task, c vfs.Caller, b []byte) error {
-	if t := self(c); t != nil && t.ThreadGroup() != p.tg && !c.Creds().Has(linux.CAP_SYS_NICE) {
+	if t := self(c); t != nil && t.ThreadGroup() != p.tg && !c.Creds().HasIn(linux.CAP_SYS_NICE, p.who().Creds().UserNS) {
 		return errno.EPERM
 	}
 	v, err := parseInt(b)

@@ -20,6 +20,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/vfs"
@@ -43,6 +44,17 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, _ string) (*vfs.Superblock
 	sb := vfs.NewSuperblock("sysfs", linux.SYSFS_MAGIC, tree.Flags, in)
 	return sb, in.root().Make(c, sb, 1), nil
 }
+
+// MountOwner implements vfs.UserMounter: the interfaces that it shows are those of c's network.
+func (fs *FS) MountOwner(c vfs.Caller) *creds.UserNamespace {
+	if t, ok := c.(*kernel.Task); ok {
+		return t.Namespaces().Net.NSOwner()
+	}
+	return nil
+}
+
+// Revealing implements vfs.UserMounter.
+func (fs *FS) Revealing() bool { return true }
 
 // Statfs implements vfs.SuperOps.
 func (in *instance) Statfs(vfs.Caller, *vfs.Superblock) (vfs.Statfs, error) {

@@ -36,6 +36,12 @@ type dirNode struct {
 	d Dir
 }
 
+// AlwaysEmpty says to vfs that a mount on the directory hides nothing.
+func (n *dirNode) AlwaysEmpty() bool {
+	s, ok := n.d.(*Static)
+	return ok && len(s.Entries) == 0
+}
+
 func (n *dirNode) Lookup(c vfs.Caller, dir *vfs.Inode, name string) (*vfs.Inode, error) {
 	return n.d.Lookup(c, dir.SB, name)
 }

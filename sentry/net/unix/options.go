@@ -72,7 +72,7 @@ func (s *Socket) Option(c socket.Caller, level, name int32, room int) ([]byte, e
 		}
 		v := make([]byte, 0, 4*len(cr.Groups))
 		for _, g := range cr.Groups {
-			v = binary.LittleEndian.AppendUint32(v, uint32(g))
+			v = binary.LittleEndian.AppendUint32(v, c.Creds().UserNS.ShowGID(g))
 		}
 		return v, nil // the caller reports ERANGE if it does not fit
 	case linux.SO_PEERSEC:
@@ -95,7 +95,8 @@ func (s *Socket) PeerProcess() (socket.Process, error) {
 
 // Ucred returns credentials as c sees them.
 func Ucred(c socket.Caller, cr *socket.Creds) linux.Ucred {
-	u := linux.Ucred{UID: uint32(cr.UID), GID: uint32(cr.GID)}
+	ns := c.Creds().UserNS
+	u := linux.Ucred{UID: ns.ShowUID(cr.UID), GID: ns.ShowGID(cr.GID)}
 	if cr.Process != nil {
 		u.PID = cr.Process.NumberFor(c)
 	}
