@@ -282,6 +282,9 @@ type FileHandle struct {
 	Type  int32
 }
 
+// FILEID_INVALID is the type of no handle.
+const FILEID_INVALID = 0xff
+
 // MAX_HANDLE_SZ bounds FileHandle.Bytes.
 const MAX_HANDLE_SZ = 128
 

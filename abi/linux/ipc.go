@@ -184,6 +184,13 @@ type Msginfo struct {
 	_       [2]byte
 }
 
+// What mq_notify(2) with SIGEV_THREAD sends to a netlink socket: a cookie, whose last byte says why.
+const (
+	NOTIFY_COOKIE_LEN = 32
+	NOTIFY_WOKENUP    = 1
+	NOTIFY_REMOVED    = 2
+)
+
 // MqAttr is struct mq_attr (mq_getattr(3)).
 type MqAttr struct {
 	Flags   int64

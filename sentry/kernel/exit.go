@@ -106,6 +106,17 @@ func (t *Task) releaseMM() {
 	t.vforkDone()
 }
 
+// EndNamespace makes the init of t's PID namespace die as if of sig, and t with it (reboot(2)). Task goroutine only.
+func (t *Task) EndNamespace(sig linux.Signal) {
+	t.k.mu.RLock()
+	init := t.tg.pid.ns.init
+	t.k.mu.RUnlock()
+	init.sigMu.Lock()
+	init.beginExitLocked(uint32(sig), nil)
+	init.sigMu.Unlock()
+	t.Exit(0)
+}
+
 // endNamespace kills and reaps everybody else in a PID namespace whose init ends.
 func (t *Task) endNamespace() {
 	k, tg := t.k, t.tg

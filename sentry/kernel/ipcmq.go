@@ -9,6 +9,8 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/net/netlink"
+	"ringfence/sentry/net/socket"
 	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
 )
@@ -56,6 +58,33 @@ type mqNotify struct {
 	tg  *ThreadGroup
 	f   *vfs.File // through which it asked; not a reference
 	sig linux.Sigevent
+	MqThread
+}
+
+// MqThread is how a thread of the C library learns of a message (SIGEV_THREAD): Socket, of AF_NETLINK, gets Cookie, whose
+// last byte says what has happened. The zero value is for other ways. It holds a reference.
+type MqThread struct {
+	Socket *vfs.File
+	Cookie [linux.NOTIFY_COOKIE_LEN]byte
+}
+
+// tell sends the cookie, and ends the registration. The table must not be locked.
+func (m *MqThread) tell(what byte) {
+	if m.Socket == nil {
+		return
+	}
+	m.Cookie[linux.NOTIFY_COOKIE_LEN-1] = what
+	socket.Of(m.Socket).(*netlink.Socket).Post(slices.Clone(m.Cookie[:]))
+	m.Socket.DecRef()
+}
+
+// takeNotifyLocked ends the registration of q and returns it, for tell.
+func (q *mqueue) takeNotifyLocked() (m MqThread) {
+	if q.notify != nil {
+		m = q.notify.MqThread
+		q.notify = nil
+	}
+	return m
 }
 
 // cost is what a queue counts against RLIMIT_MSGQUEUE, in bytes (mq_overview(7)).
@@ -201,12 +230,14 @@ func (q *mqueue) releaseLocked() {
 // Release implements vfs.FileOps.
 func (m *mqFile) Release(f *vfs.File) {
 	m.q.table.mu.Lock()
-	defer m.q.table.mu.Unlock()
+	var removed MqThread
 	if n := m.q.notify; n != nil && n.f == f {
-		m.q.notify = nil
+		removed = m.q.takeNotifyLocked()
 	}
 	m.q.opens--
 	m.q.releaseLocked()
+	m.q.table.mu.Unlock()
+	removed.tell(linux.NOTIFY_REMOVED)
 }
 
 // Readiness implements vfs.FileOps.
@@ -290,6 +321,8 @@ func (t *Task) MqSend(f *vfs.File, text []byte, prio uint32, deadline int64) err
 		info.SetUID(t.userIn(done.tg.Leader()))
 		info.SetValue(done.sig.Value)
 		done.tg.Signal(&info)
+	} else if done != nil {
+		done.tell(linux.NOTIFY_WOKENUP)
 	}
 	return nil
 }
@@ -356,38 +389,29 @@ func (t *Task) mqWait(q *mqueue, f *vfs.File, mask wait.Mask, deadline int64, tr
 	return nil
 }
 
-// MqNotify is mq_notify(2): ev nil ends the caller's registration. EBUSY if another process has one.
-func (t *Task) MqNotify(f *vfs.File, ev *linux.Sigevent) error {
+// MqNotify is mq_notify(2): ev nil ends the caller's registration. EBUSY if another process has one. It takes the
+// reference of th over if it succeeds. Preconditions: ev is one of SIGEV_NONE, SIGEV_SIGNAL with a signal and
+// SIGEV_THREAD.
+func (t *Task) MqNotify(f *vfs.File, ev *linux.Sigevent, th MqThread) error {
 	q, err := mqOf(f, 0)
 	if err != nil {
 		return err
 	}
-	if ev != nil {
-		switch ev.Notify {
-		case linux.SIGEV_NONE:
-		case linux.SIGEV_SIGNAL:
-			if !linux.Signal(ev.Signo).Valid() {
-				return errno.EINVAL
-			}
-		case linux.SIGEV_THREAD:
-			return errno.EBADF // it comes through a netlink socket
-		default:
-			return errno.EINVAL
-		}
-	}
+	var removed MqThread
 	q.table.mu.Lock()
-	defer q.table.mu.Unlock()
 	switch {
 	case ev == nil:
 		if q.notify != nil && q.notify.tg == t.tg {
-			q.notify = nil
+			removed = q.takeNotifyLocked()
 		}
 	case q.notify != nil:
-		return errno.EBUSY
+		err = errno.EBUSY
 	default:
-		q.notify = &mqNotify{tg: t.tg, f: f, sig: *ev}
+		q.notify = &mqNotify{t.tg, f, *ev, th}
 	}
-	return nil
+	q.table.mu.Unlock()
+	removed.tell(linux.NOTIFY_REMOVED)
+	return err
 }
 
 // MqGetSetAttr is mq_getsetattr(2): it returns the attributes and, if set is not nil, changes O_NONBLOCK.

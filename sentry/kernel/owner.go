@@ -65,6 +65,7 @@ var ioCodes = []struct {
 	{wait.Pri, linux.POLL_PRI, 0x082},
 	{wait.Err, linux.POLL_ERR, 0x008},
 	{wait.Hup, linux.POLL_HUP, 0x018},
+	{wait.Msg, linux.POLL_MSG, 0x441},
 }
 
 // SendIO implements vfs.Signals. As files call it with their locks held, the signal is sent a little later.

@@ -16,12 +16,12 @@ var fdCalls = []line{
 	{linux.SYS_DUP, "dup", sysDup, kernel.Full, "", ""},
 	{linux.SYS_DUP2, "dup2", sysDup2, kernel.Full, "", ""},
 	{linux.SYS_DUP3, "dup3", sysDup3, kernel.Full, "O_CLOEXEC", ""},
-	{linux.SYS_FCNTL, "fcntl", sysFcntl, kernel.Partial, fcntlCommands, "no F_NOTIFY"},
+	{linux.SYS_FCNTL, "fcntl", sysFcntl, kernel.Partial, fcntlCommands, "no leases"},
 	{linux.SYS_IOCTL, "ioctl", sysIoctl, kernel.Full, "", "what each kind of file knows"},
 }
 
 const fcntlCommands = "DUPFD DUPFD_CLOEXEC DUPFD_QUERY CREATED_QUERY GETFD SETFD GETFL SETFL GETLK SETLK SETLKW OFD_* SETOWN GETOWN " +
-	"SETOWN_EX GETOWN_EX GETOWNER_UIDS SETSIG GETSIG GETPIPE_SZ SETPIPE_SZ ADD_SEALS GET_SEALS GET_RW_HINT SET_RW_HINT"
+	"SETOWN_EX GETOWN_EX GETOWNER_UIDS SETSIG GETSIG GETPIPE_SZ SETPIPE_SZ ADD_SEALS GET_SEALS GET_RW_HINT SET_RW_HINT NOTIFY"
 
 func sysClose(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return 0, t.CloseFD(a[0].Int())
@@ -171,6 +171,8 @@ func sysFcntl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, errno.EPERM
 		}
 		return 0, s.AddSeals(arg.Uint())
+	case linux.F_NOTIFY:
+		return 0, fcntlNotify(t, f, fd, arg.Uint())
 	case linux.F_SETLEASE, linux.F_GETLEASE:
 		return fcntlLease(t, f, cmd, arg)
 	case linux.F_GET_RW_HINT, linux.F_GET_FILE_RW_HINT:
@@ -189,6 +191,15 @@ func sysFcntl(t *kernel.Task, a *arch.Args) (uint64, error) {
 type sealer interface {
 	Seals() uint32
 	AddSeals(seals uint32) error
+}
+
+// fcntlNotify is F_NOTIFY. Signals go to the caller, if nobody else was chosen.
+func fcntlNotify(t *kernel.Task, f *vfs.File, fd int32, mask uint32) error {
+	err := f.WatchDir(fd, mask)
+	if err == nil && f.Owner().ID == 0 {
+		err = setOwner(t, f, linux.F_OWNER_PID, t.TGID())
+	}
+	return err
 }
 
 // fcntlLease is F_SETLEASE and F_GETLEASE: no leases are given, so there is none to be had or released.

@@ -8,6 +8,8 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
 	"ringfence/sentry/kernel"
+	"ringfence/sentry/net/netlink"
+	"ringfence/sentry/vfs"
 )
 
 var ipcCalls = []line{
@@ -27,7 +29,7 @@ var ipcCalls = []line{
 	{linux.SYS_MQ_UNLINK, "mq_unlink", sysMqUnlink, kernel.Full, "", ""},
 	{linux.SYS_MQ_TIMEDSEND, "mq_timedsend", sysMqTimedsend, kernel.Full, "", ""},
 	{linux.SYS_MQ_TIMEDRECEIVE, "mq_timedreceive", sysMqTimedreceive, kernel.Full, "", ""},
-	{linux.SYS_MQ_NOTIFY, "mq_notify", sysMqNotify, kernel.Partial, "SIGEV_NONE SIGEV_SIGNAL", "no SIGEV_THREAD"},
+	{linux.SYS_MQ_NOTIFY, "mq_notify", sysMqNotify, kernel.Full, "SIGEV_NONE SIGEV_SIGNAL SIGEV_THREAD", ""},
 	{linux.SYS_MQ_GETSETATTR, "mq_getsetattr", sysMqGetsetattr, kernel.Full, "", ""},
 }
 
@@ -336,12 +338,44 @@ func sysMqNotify(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	f, err := t.GetFile(a[0].Int())
+	th, err := mqThread(t, ev)
 	if err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
-	return 0, t.MqNotify(f, ev)
+	err = atFile(t, a[0].Int(), func(f *vfs.File) error { return t.MqNotify(f, ev, th) })
+	if err != nil && th.Socket != nil {
+		th.Socket.DecRef()
+	}
+	return 0, err
+}
+
+// mqThread checks how a process wants to learn of messages, and returns what SIGEV_THREAD needs: a netlink socket, whose
+// descriptor stands for the signal, and a cookie.
+func mqThread(t *kernel.Task, ev *linux.Sigevent) (th kernel.MqThread, err error) {
+	switch {
+	case ev == nil || ev.Notify == linux.SIGEV_NONE:
+		return th, nil
+	case ev.Notify == linux.SIGEV_SIGNAL:
+		if !linux.Signal(ev.Signo).Valid() {
+			return th, errno.EINVAL
+		}
+		return th, nil
+	case ev.Notify != linux.SIGEV_THREAD:
+		return th, errno.EINVAL
+	}
+	if err := t.CopyIn(addr.Addr(ev.Value), th.Cookie[:]); err != nil {
+		return th, err
+	}
+	f, s, err := socketOf(t, ev.Signo)
+	if err != nil {
+		return th, err
+	}
+	if _, ok := s.(*netlink.Socket); !ok {
+		f.DecRef()
+		return th, errno.EINVAL
+	}
+	th.Socket = f
+	return th, nil
 }
 
 func sysMqGetsetattr(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -24,7 +24,7 @@ var miscCalls = []line{
 	{linux.SYS_SYSLOG, "syslog", sysSyslog, kernel.Full, "", "the log is empty"},
 	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Partial, "FILE VM FILES FS SIGHAND IO SYSVSEM", ""},
 	{linux.SYS_VHANGUP, "vhangup", sysVhangup, kernel.Full, "", ""},
-	{linux.SYS_REBOOT, "reboot", sysReboot, kernel.Partial, "", "EPERM for all commands: the machine is not the guest's"},
+	{linux.SYS_REBOOT, "reboot", sysReboot, kernel.Partial, "", "EPERM in the first PID namespace: the machine is not the guest's"},
 	{linux.SYS_SYSFS, "sysfs", sysSysfs, kernel.Full, "1 2 3", ""},
 }
 
@@ -253,7 +253,7 @@ func sysVhangup(t *kernel.Task, _ *arch.Args) (uint64, error) {
 	return 0, nil
 }
 
-// sysReboot checks what Linux checks before it looks at the command.
+// sysReboot ends the caller's PID namespace, unless it is the first: the machine is not the guest's.
 func sysReboot(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if !t.Creds().HasIn(linux.CAP_SYS_BOOT, t.PIDNamespace().Owner) {
 		return 0, errno.EPERM
@@ -263,9 +263,20 @@ func sysReboot(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	switch a[1].Uint() {
 	case linux.LINUX_REBOOT_MAGIC2, linux.LINUX_REBOOT_MAGIC2A, linux.LINUX_REBOOT_MAGIC2B, linux.LINUX_REBOOT_MAGIC2C:
-		return 0, errno.EPERM
+	default:
+		return 0, errno.EINVAL
 	}
-	return 0, errno.EINVAL
+	switch ns := t.PIDNamespace(); {
+	case ns == t.Kernel().PIDNS:
+		return 0, errno.EPERM
+	case a[2].Uint() == linux.LINUX_REBOOT_CMD_RESTART, a[2].Uint() == linux.LINUX_REBOOT_CMD_RESTART2:
+		t.EndNamespace(linux.SIGHUP)
+	case a[2].Uint() == linux.LINUX_REBOOT_CMD_HALT, a[2].Uint() == linux.LINUX_REBOOT_CMD_POWER_OFF:
+		t.EndNamespace(linux.SIGINT)
+	default:
+		return 0, errno.EINVAL
+	}
+	return 0, nil
 }
 
 // sysSysfs numbers the types of file systems as /proc/filesystems lists them.

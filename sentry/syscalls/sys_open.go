@@ -74,18 +74,25 @@ func sysOpenat2(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 // open opens and installs a file.
 func open(t *kernel.Task, dirfd int32, path arch.Arg, flags, mode uint32, resolve uint64) (uint64, error) {
-	var f *vfs.File
-	err := withPath(t, dirfd, path.Addr(), func(start vfs.Path, path string) (err error) {
-		if resolve&(linux.RESOLVE_BENEATH|linux.RESOLVE_IN_ROOT) != 0 && !start.Ok() && dirfd != linux.AT_FDCWD {
-			// An absolute path is scoped to dirfd too.
-			if start, err = startAt(t, dirfd, ""); err != nil {
-				return err
+	return openAndInstall(t, flags, func() (f *vfs.File, err error) {
+		err = withPath(t, dirfd, path.Addr(), func(start vfs.Path, path string) (err error) {
+			if resolve&(linux.RESOLVE_BENEATH|linux.RESOLVE_IN_ROOT) != 0 && !start.Ok() && dirfd != linux.AT_FDCWD {
+				// An absolute path is scoped to dirfd too.
+				if start, err = startAt(t, dirfd, ""); err != nil {
+					return err
+				}
+				defer start.DecRef()
 			}
-			defer start.DecRef()
-		}
-		f, err = t.Kernel().VFS.OpenAt(t, start, path, flags, mode, resolve)
-		return err
+			f, err = t.Kernel().VFS.OpenAt(t, start, path, flags, mode, resolve)
+			return err
+		})
+		return f, err
 	})
+}
+
+// openAndInstall gives the file that open makes a descriptor, once the open is complete.
+func openAndInstall(t *kernel.Task, flags uint32, open func() (*vfs.File, error)) (uint64, error) {
+	f, err := open()
 	if err != nil {
 		return 0, err
 	}

@@ -90,8 +90,13 @@ func (f *File) setAsyncLocked(on bool, fd int32) {
 // SignalOwner sends sig to f's owner, whether or not O_ASYNC is set: news of urgent data.
 func (f *File) SignalOwner(sig int32, ready wait.Mask) {
 	f.async.mu.Lock()
-	owner, fd := f.async.owner, f.async.fd
+	fd := f.async.fd
 	f.async.mu.Unlock()
+	f.signalOwner(sig, fd, ready)
+}
+
+func (f *File) signalOwner(sig, fd int32, ready wait.Mask) {
+	owner := f.Owner()
 	if s := f.Path.Mount.v.Signals; s != nil && owner.ID != 0 {
 		s.SendIO(owner, sig, f, fd, ready)
 	}

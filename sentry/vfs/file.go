@@ -138,6 +138,9 @@ func (f *File) release() {
 		if l := n.lockState.Load(); l != nil {
 			l.releaseFile(f)
 		}
+		if n.Type() == linux.S_IFDIR && n.watched() {
+			f.unwatchDir()
+		}
 	}
 	if f.Flags()&linux.FASYNC != 0 {
 		f.flagsMu.Lock()

@@ -15,10 +15,14 @@ import (
 
 // inodeEvents are the watches on one inode. Lock order: mu before Inotify.mu.
 type inodeEvents struct {
-	count   atomic.Int32 // len(watches), to be quick without any
+	count   atomic.Int32 // of watches and dirs, to be quick without any
 	mu      sync.Mutex
 	watches []*watch
+	dirs    []*dirWatch // F_NOTIFY
 }
+
+// recountLocked keeps count true.
+func (ev *inodeEvents) recountLocked() { ev.count.Store(int32(len(ev.watches) + len(ev.dirs))) }
 
 // watchTable knows the watched inodes of a superblock. Its lock comes after inodeEvents.mu.
 type watchTable struct {
@@ -131,7 +135,7 @@ func (in *Inotify) AddWatch(c Caller, p Path, mask uint32) (int32, error) {
 	in.watches[w.wd] = w
 	n.IncRef()
 	ev.watches = append(ev.watches, w)
-	ev.count.Store(int32(len(ev.watches)))
+	ev.recountLocked()
 	n.SB.watches.set(n, true)
 	return w.wd, nil
 }
@@ -163,7 +167,7 @@ func (ev *inodeEvents) dropLocked(w *watch) bool {
 		return false
 	}
 	ev.watches = slices.Delete(ev.watches, i, i+1)
-	ev.count.Store(int32(len(ev.watches)))
+	ev.recountLocked()
 	if len(ev.watches) == 0 {
 		w.node.SB.watches.set(w.node, false)
 	}
@@ -198,6 +202,10 @@ func (n *Inode) send(mask uint32, name string, cookie uint32, unlinked bool) {
 	ev := n.events()
 	var ended []*watch
 	ev.mu.Lock()
+	if name != "" {
+		ev.signalDirsLocked(mask)
+	}
+	mask &^= renamed
 	for _, w := range slices.Clone(ev.watches) {
 		if (w.mask&linux.IN_ALL_EVENTS|linux.IN_UNMOUNT)&mask == 0 || unlinked && w.mask&linux.IN_EXCL_UNLINK != 0 {
 			continue

@@ -279,7 +279,7 @@ func (r *rename) notify() {
 func (r *rename) moved(n *Inode, from *Dentry, fromName string, to *Dentry, toName string, target *Inode) {
 	cookie := r.v.nextCookie.Add(1)
 	isDir := n.Type() == linux.S_IFDIR
-	notifyDir(from, linux.IN_MOVED_FROM, fromName, cookie, isDir)
+	notifyDir(from, linux.IN_MOVED_FROM|renamed, fromName, cookie, isDir)
 	notifyDir(to, linux.IN_MOVED_TO, toName, cookie, isDir)
 	if target != nil && !r.exchange() {
 		target.notifySelf(linux.IN_ATTRIB, target.Type() == linux.S_IFDIR)

@@ -5,6 +5,7 @@
 #include <sys/msg.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 
 union semun {
 	int val;
@@ -246,6 +247,87 @@ CASE(mq_notify_signals_once) {
 	notified = 0;
 	CHECK(mq_send(q, "x", 1, 0) == 0);
 	CHECK_EQ(notified, 0);
+}
+
+// mq returns a queue of the case's own.
+static mqd_t mq(void) {
+	char name[40];
+	sprintf(name, "/case%d", getpid());
+	mqd_t q = mq_open(name, O_RDWR | O_CREAT | O_NONBLOCK, 0600, 0);
+	CHECK(q >= 0);
+	mq_unlink(name);
+	return q;
+}
+
+static void in_thread(union sigval v) { __atomic_store_n((int *)v.sival_ptr, 1, __ATOMIC_SEQ_CST); }
+
+CASE(mq_notify_starts_a_thread) {
+	mqd_t q = mq();
+	static int ran;
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_notify_function = in_thread, .sigev_value.sival_ptr = &ran};
+	CHECK(mq_notify(q, &ev) == 0);
+	CHECK_ERRNO(mq_notify(q, &ev), EBUSY);
+	CHECK(mq_send(q, "x", 1, 0) == 0);
+	for (int i = 0; i < 5000 && !__atomic_load_n(&ran, __ATOMIC_SEQ_CST); i++) msleep(1);
+	CHECK_EQ(ran, 1);
+	char b[8192];
+	CHECK(mq_receive(q, b, sizeof b, 0) == 1);
+	CHECK(mq_notify(q, &ev) == 0); // it was used up
+}
+
+// registers asks for cookies of q through a netlink socket, which it returns.
+static int registers(mqd_t q, char *cookie) {
+	int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
+	CHECK(s >= 0);
+	for (int i = 0; i < 32; i++) cookie[i] = i + 1;
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_signo = s, .sigev_value.sival_ptr = cookie};
+	CHECK(syscall(SYS_mq_notify, q, &ev) == 0);
+	return s;
+}
+
+CASE(mq_notify_sends_a_cookie) {
+	mqd_t q = mq();
+	char cookie[32], b[64];
+	int s = registers(q, cookie);
+	CHECK_ERRNO(recv(s, b, sizeof b, MSG_DONTWAIT), EAGAIN);
+	CHECK(mq_send(q, "x", 1, 0) == 0);
+	CHECK_EQ(recv(s, b, sizeof b, MSG_DONTWAIT), 32);
+	CHECK(!memcmp(b, cookie, 31));
+	CHECK_EQ(b[31], 1); // NOTIFY_WOKENUP
+	CHECK(mq_send(q, "x", 1, 0) == 0);
+	CHECK_ERRNO(recv(s, b, sizeof b, MSG_DONTWAIT), EAGAIN);
+}
+
+CASE(mq_notify_cookie_tells_of_the_end) {
+	mqd_t q = mq();
+	char cookie[32], b[64];
+	int s = registers(q, cookie);
+	CHECK(syscall(SYS_mq_notify, q, 0) == 0);
+	CHECK_EQ(recv(s, b, sizeof b, MSG_DONTWAIT), 32);
+	CHECK_EQ(b[31], 2); // NOTIFY_REMOVED
+	int s2 = registers(q, cookie);
+	CHECK(mq_close(q) == 0);
+	CHECK_EQ(recv(s2, b, sizeof b, MSG_DONTWAIT), 32);
+	CHECK_EQ(b[31], 2);
+}
+
+CASE(mq_notify_checks_its_argument) {
+	mqd_t q = mq();
+	char cookie[32] = "";
+	struct sigevent ev = {.sigev_notify = SIGEV_THREAD, .sigev_signo = -1, .sigev_value.sival_ptr = cookie};
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), EBADF);
+	ev.sigev_signo = open("/", O_RDONLY);
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), ENOTSOCK);
+	ev.sigev_signo = socket(AF_UNIX, SOCK_DGRAM, 0);
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), EINVAL);
+	ev.sigev_signo = socket(AF_NETLINK, SOCK_RAW, 0);
+	CHECK_ERRNO(syscall(SYS_mq_notify, -1, &ev), EBADF);
+	ev.sigev_value.sival_ptr = (void *)8;
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), EFAULT);
+	ev.sigev_notify = 99;
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), EINVAL);
+	ev = (struct sigevent){.sigev_notify = SIGEV_SIGNAL, .sigev_signo = 99};
+	CHECK_ERRNO(syscall(SYS_mq_notify, q, &ev), EINVAL);
 }
 
 MAIN()

@@ -25,6 +25,7 @@ const (
 	RdBand Mask = 0x080
 	WrNorm Mask = 0x100
 	WrBand Mask = 0x200
+	Msg    Mask = 0x400
 	RdHup  Mask = 0x2000
 
 	// Always is what every waiter is told, asked for or not.

@@ -229,21 +229,21 @@ func (s *Socket) serve(b []byte, admin bool) {
 			var replies [][]byte
 			replies, err = s.net.route(&q, to, admin)
 			for _, r := range replies {
-				s.post(r)
+				s.Post(r)
 			}
 			// What ends a dump is its acknowledgement.
 			answered = err == nil && len(replies) > 1
 		}
 		e, _ := err.(errno.Errno)
 		if e != 0 || q.Flags&linux.NLM_F_ACK != 0 && !answered {
-			s.post(ack(&q, to, e, capped))
+			s.Post(ack(&q, to, e, capped))
 		}
 	}
 }
 
-// post puts a datagram into the socket's own queue. A full queue loses it, and the
+// Post puts a datagram of the kernel into the socket's queue. A full queue loses it, and the
 // program learns of that.
-func (s *Socket) post(b []byte) {
+func (s *Socket) Post(b []byte) {
 	s.mu.Lock()
 	full := s.bytes+len(b) > int(s.Options().RcvBuf)
 	if !full {
