@@ -116,6 +116,19 @@ func (t *Task) blockKillable() error {
 	return nil
 }
 
+// AwaitAnswer implements vfs.Actor.
+func (t *Task) AwaitAnswer(q *wait.Queue, done func() bool) error {
+	e := wait.Entry{Waiter: t, Mask: wait.In}
+	q.Register(&e)
+	defer q.Unregister(&e)
+	for !done() {
+		if err := t.blockKillable(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // doomed reports whether the task will end on its way to the guest.
 func (t *Task) doomed() bool {
 	if !t.pending.Load() {

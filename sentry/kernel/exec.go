@@ -65,6 +65,9 @@ type privileged struct {
 
 func (p *privileged) Creds() *creds.Credentials { return p.cred }
 
+// Borrower implements vfs.Lent.
+func (p *privileged) Borrower() vfs.Caller { return p.Caller }
+
 // executor opens programs and interpreters for one exec. It implements loader.Opener.
 type executor struct {
 	v *vfs.VFS

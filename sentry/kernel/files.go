@@ -111,7 +111,12 @@ func (t *Task) UnshareFiles() { t.unshareFiles() }
 
 // closed does what closing a descriptor does besides dropping the reference: POSIX locks of
 // the process on the file go (fcntl(2)).
-func (t *Task) closed(f *vfs.File) { closeFile(f, t.files) }
+func (t *Task) closed(f *vfs.File) {
+	if f.Fanned() {
+		f.ClosedBy(t)
+	}
+	closeFile(f, t.files)
+}
 
 // ReleaseFiles drops a user of ft.
 func (k *Kernel) ReleaseFiles(ft *FDTable) {

@@ -54,6 +54,28 @@ func (t *Task) OwnerID(o vfs.Owner) (typ, id int32) {
 	return o.Type, 0
 }
 
+// ActorID implements vfs.Actor.
+func (t *Task) ActorID(thread bool) int32 {
+	if thread {
+		return t.RootTID()
+	}
+	return t.tg.pid.nums[0]
+}
+
+// NumberOf implements vfs.Listener.
+func (t *Task) NumberOf(root int32) int32 {
+	ns := t.PIDNamespace()
+	if ns == t.k.PIDNS {
+		return root // also of a task that is gone
+	}
+	t.k.mu.RLock()
+	defer t.k.mu.RUnlock()
+	if x := t.k.PIDNS.tasks[root]; x != nil {
+		return x.TIDIn(ns)
+	}
+	return 0
+}
+
 // ioCodes are the si_code and the si_band of each condition (fcntl(2), F_SETSIG), strongest last.
 var ioCodes = []struct {
 	when wait.Mask

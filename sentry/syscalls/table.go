@@ -49,6 +49,7 @@ var families = [][]line{
 	xattrCalls,
 	lockCalls,
 	inotifyCalls,
+	fanotifyCalls,
 	mountCalls,
 	mountFDCalls,
 	statmountCalls,

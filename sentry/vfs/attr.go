@@ -68,7 +68,7 @@ func (v *VFS) Chmod(c Caller, p Path, mode uint32) error {
 	}()
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, linux.IN_ATTRIB)
+		notifyPath(c, p, linux.IN_ATTRIB)
 	}
 	return err
 }
@@ -82,7 +82,7 @@ func (v *VFS) Chown(c Caller, p Path, uid creds.UID, gid creds.GID) error {
 	err = chownLocked(c, n, a, uid, gid)
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, linux.IN_ATTRIB)
+		notifyPath(c, p, linux.IN_ATTRIB)
 	}
 	return err
 }
@@ -156,7 +156,7 @@ func (v *VFS) Utimes(c Caller, p Path, atime, mtime int64) error {
 	mask, err := utimesLocked(c, n, atime, mtime)
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, mask)
+		notifyPath(c, p, mask)
 	}
 	return err
 }
@@ -264,7 +264,7 @@ func (v *VFS) truncate(c Caller, p Path, n *Inode, size int64, opened bool) erro
 	}()
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, event)
+		notifyPath(c, p, event)
 	}
 	return err
 }

@@ -109,6 +109,7 @@ func (d *Dentry) dispose() {
 		if n.watched() && n.Attr().Nlink == 0 {
 			n.gone(linux.IN_DELETE_SELF)
 		}
+		n.fanGone()
 		n.DecRef()
 	}
 	if p := d.parent.Load(); p != d {

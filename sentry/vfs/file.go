@@ -44,6 +44,9 @@ type File struct {
 	counted bool // a writer of the inode; immutable
 	// lacks are the rights of landlock that whoever opened it did not have. Immutable.
 	lacks uint64
+	// untold: watches and listeners learn nothing of it. Set before anybody else has the file.
+	untold bool
+	closer atomic.Int32 // of fanotify: who closed it
 
 	async    fileAsync // F_SETOWN, F_SETSIG
 	watchers releaseWatchers
@@ -131,9 +134,9 @@ func (f *File) release() {
 	n := f.Inode()
 	if f.Mode&FModePath == 0 {
 		if f.Mode&FModeWrite != 0 {
-			f.notify(linux.IN_CLOSE_WRITE)
+			f.notify(nil, linux.IN_CLOSE_WRITE)
 		} else {
-			f.notify(linux.IN_CLOSE_NOWRITE)
+			f.notify(nil, linux.IN_CLOSE_NOWRITE)
 		}
 		if l := n.lockState.Load(); l != nil {
 			l.releaseFile(f)

@@ -239,10 +239,13 @@ func notifyDir(d *Dentry, mask uint32, name string, cookie uint32, isDir bool) {
 	}
 }
 
-// notifyDentry tells those who watch d's inode, and those who watch its directory.
-func notifyDentry(d *Dentry, mask uint32) { d.notify(mask, false) }
+// notifyPath tells those who watch p's inode, and those who watch its directory.
+func notifyPath(c Caller, p Path, mask uint32) {
+	p.Dentry.notify(mask, false)
+	p.Mount.v.fanPath(c, p, uint64(mask), 0)
+}
 
-// notify is notifyDentry. viaFile says that it happened through an open file: that is what
+// notify tells watches of d, and of its directory. viaFile says that it happened through an open file: that is what
 // IN_EXCL_UNLINK leaves out once the name is gone.
 func (d *Dentry) notify(mask uint32, viaFile bool) {
 	n := d.Inode()
@@ -281,9 +284,10 @@ func (n *Inode) gone(mask uint32) {
 }
 
 // notify tells of something done through f.
-func (f *File) notify(mask uint32) {
-	if f.Mode&FModePath == 0 {
-		f.Path.Dentry.notify(mask, true)
+func (f *File) notify(c Caller, mask uint32) {
+	if f.Mode&FModePath == 0 && !f.untold {
+		f.Path.Dentry.notify(mask&linux.IN_ALL_EVENTS, true)
+		f.Path.Mount.v.fanPath(c, f.Path, uint64(mask), f.closer.Load())
 	}
 }
 

@@ -76,6 +76,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, typ uint32, target *Pa
 	}
 	d = dir.sb.instantiate(dir, name, made)
 	notifyDir(dir, linux.IN_CREATE, name, 0, isDir)
+	v.fanName(c, n, linux.IN_CREATE, name, made)
 	w.at.Mount.refs.Add(1)
 	return Path{w.at.Mount, d}, nil
 }
@@ -188,6 +189,7 @@ func (v *VFS) LinkAt(c Caller, oldStart Path, oldPath string, newStart Path, new
 		}
 		n.tmpfile.Store(false)
 		n.notifySelf(linux.IN_ATTRIB, false)
+		v.fanSelf(c, n, linux.IN_ATTRIB)
 		n.IncRef()
 		return n, nil
 	})
@@ -258,7 +260,9 @@ func (v *VFS) remove(c Caller, start Path, path string, isDir bool) error {
 	}
 	if !isDir {
 		d.Inode().notifySelf(linux.IN_ATTRIB, false)
+		v.fanSelf(c, d.Inode(), linux.IN_ATTRIB)
 	}
+	v.fanName(c, dn, linux.IN_DELETE, name, d.Inode())
 	d.DecRef() // may be the end of the file: IN_DELETE_SELF
 	notifyDir(dir, linux.IN_DELETE, name, 0, isDir)
 	return nil

@@ -84,6 +84,7 @@ func (v *VFS) adoptSuper(sb *Superblock, root *Inode, flags uint64) *Dentry {
 	if sb.Dev == 0 {
 		sb.Dev = v.NewDev()
 	}
+	sb.v = v
 	if flags&linux.MS_RDONLY != 0 {
 		sb.SetReadOnly(true)
 	}

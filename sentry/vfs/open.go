@@ -201,6 +201,7 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	}
 	d = dir.sb.instantiate(dir, name, fn)
 	notifyDir(dir, linux.IN_CREATE, name, 0, false)
+	v.fanName(c, n, linux.IN_CREATE, name, fn)
 	return d, true, nil
 }
 
@@ -275,7 +276,15 @@ func (v *VFS) open(c Caller, p Path, flags uint32, created bool) (*File, error) 
 		p.DecRef()
 		return nil, err
 	}
-	f.notify(linux.IN_OPEN)
+	if err := f.mayOpenFanned(c, flags); err != nil {
+		f.DecRef()
+		return nil, err
+	}
+	event := uint32(linux.IN_OPEN)
+	if flags&openExec != 0 {
+		event |= linux.FAN_OPEN_EXEC
+	}
+	f.notify(c, event)
 	if flags&linux.O_TRUNC != 0 && !created && p.Inode().Type() == linux.S_IFREG {
 		if err := v.truncate(c, p, p.Inode(), 0, true); err != nil {
 			f.DecRef()

@@ -152,11 +152,17 @@ type asReal struct {
 
 func (a asReal) Creds() *creds.Credentials { return a.cr }
 
+// Lent is a Caller that another package lends other credentials.
+type Lent interface{ Borrower() Caller }
+
 // Who returns the caller itself where c only lends it other credentials, for file systems that
 // show each caller something else.
 func Who(c Caller) Caller {
-	if a, ok := c.(asReal); ok {
-		return a.Caller
+	switch x := c.(type) {
+	case asReal:
+		return x.Caller
+	case Lent:
+		return x.Borrower()
 	}
 	return c
 }

@@ -285,4 +285,6 @@ func (r *rename) moved(n *Inode, from *Dentry, fromName string, to *Dentry, toNa
 		target.notifySelf(linux.IN_ATTRIB, target.Type() == linux.S_IFDIR)
 	}
 	n.notifySelf(linux.IN_MOVE_SELF, false)
+	r.v.fanMove(r.c, n, from.Inode(), fromName, to.Inode(), toName)
+	r.v.fanSelf(r.c, n, linux.IN_MOVE_SELF)
 }

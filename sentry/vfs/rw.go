@@ -12,6 +12,9 @@ import (
 // Read is read(2): from the file's position, which it moves. rwf are RWF_* flags. EAGAIN means
 // wait, whatever O_NONBLOCK says.
 func (f *File) Read(c Caller, dst *usermem.Sequence, rwf uint32) (int, error) {
+	if err := f.mayAccessFanned(c); err != nil {
+		return 0, err
+	}
 	if f.Mode&FModeSeek == 0 || f.Mode&FModeStream != 0 {
 		return f.read(c, dst, 0, rwf)
 	}
@@ -29,6 +32,9 @@ func (f *File) PRead(c Caller, dst *usermem.Sequence, off int64, rwf uint32) (in
 	}
 	if f.Mode&FModeSeek == 0 && f.Mode&FModePath == 0 {
 		return 0, errno.ESPIPE
+	}
+	if err := f.mayAccessFanned(c); err != nil {
+		return 0, err
 	}
 	return f.read(c, dst, off, rwf)
 }
@@ -51,7 +57,7 @@ func (f *File) read(c Caller, dst *usermem.Sequence, off int64, rwf uint32) (int
 	done, err := f.Ops.Read(c, f, dst, off, rwf)
 	if done > 0 {
 		err = nil
-		f.notify(linux.IN_ACCESS)
+		f.notify(c, linux.IN_ACCESS)
 	}
 	if err == nil && n.Type() == linux.S_IFREG && f.Flags()&linux.O_NOATIME == 0 {
 		f.Path.Mount.v.touchAtime(c, f.Path, n)
@@ -126,7 +132,7 @@ func (f *File) write(c Caller, src *usermem.Sequence, off int64, rwf uint32) (do
 	done, err = f.Ops.Write(c, f, src, off, rwf)
 	if done > 0 {
 		err = nil
-		f.notify(linux.IN_MODIFY)
+		f.notify(c, linux.IN_MODIFY)
 		if n.Type() == linux.S_IFREG && (f.Flags()&linux.O_DSYNC != 0 || rwf&(linux.RWF_DSYNC|linux.RWF_SYNC) != 0) {
 			err = f.Ops.Sync(c, f, rwf&linux.RWF_SYNC == 0 && f.Flags()&linux.O_SYNC != linux.O_SYNC)
 			if err != nil {
@@ -146,7 +152,7 @@ func (f *File) dropPrivs(c Caller, n *Inode) error {
 	}
 	err := n.Ops.SetAttr(c, n, SetAttr{Mask: SetMode | SetCtime, Mode: mode, Ctime: c.Now()})
 	if err == nil {
-		notifyDentry(f.Path.Dentry, linux.IN_ATTRIB)
+		notifyPath(c, f.Path, linux.IN_ATTRIB)
 	}
 	return err
 }
@@ -235,6 +241,9 @@ func (f *File) ReadDir(c Caller, emit func(Dirent) bool) error {
 	if n.Type() != linux.S_IFDIR {
 		return errno.ENOTDIR
 	}
+	if err := f.fanAsk(c, linux.FAN_ACCESS_PERM); err != nil {
+		return err
+	}
 	f.PosMu.Lock()
 	defer f.PosMu.Unlock()
 	n.rw.RLock()
@@ -247,7 +256,7 @@ func (f *File) ReadDir(c Caller, emit func(Dirent) bool) error {
 	err := f.Ops.ReadDir(c, f, e.each)
 	e.f, e.emit = nil, nil
 	emitters.Put(e)
-	f.notify(linux.IN_ACCESS)
+	f.notify(c, linux.IN_ACCESS)
 	if f.Flags()&linux.O_NOATIME == 0 {
 		f.Path.Mount.v.touchAtime(c, f.Path, n)
 	}
@@ -356,7 +365,7 @@ func (f *File) Fallocate(c Caller, mode uint32, off, l int64) error {
 	err := f.Ops.Fallocate(c, f, mode, off, l)
 	n.rw.Unlock()
 	if err == nil {
-		f.notify(linux.IN_MODIFY)
+		f.notify(c, linux.IN_MODIFY)
 	}
 	return err
 }

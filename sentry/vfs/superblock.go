@@ -42,6 +42,7 @@ type Superblock struct {
 	renameMu sync.Mutex   // held by a rename from one directory to another
 
 	watches watchTable
+	v       *VFS // since it was first mounted
 
 	dcache
 }
@@ -75,6 +76,9 @@ func (sb *Superblock) Drop() { sb.decActive() }
 func (sb *Superblock) decActive() {
 	if sb.active.Add(-1) == 0 {
 		sb.watches.unmounted()
+		if sb.v != nil && sb.v.fanned() {
+			sb.v.fan.forget(sb)
+		}
 		sb.dropAll()
 		sb.Ops.Release(sb)
 	}

@@ -60,6 +60,7 @@ type VFS struct {
 	nextGroup int
 
 	locks lockTable
+	fan   fanTable
 }
 
 // Protected are restrictions in sticky directories that others can write (proc_sys_fs(5)).

@@ -109,7 +109,7 @@ func changeXattr(c Caller, p Path, name string, fn func(*Inode) error) error {
 	err := fn(n)
 	n.rw.Unlock()
 	if err == nil {
-		notifyDentry(p.Dentry, linux.IN_ATTRIB)
+		notifyPath(c, p, linux.IN_ATTRIB)
 	}
 	return err
 }

@@ -131,6 +131,7 @@ func (in *instance) sysctls() *tree.Static {
 			in.file("aio-nr", 0o444, aioNr),
 			fixed("dentry-state", "0\t0\t45\t0\t0\t0"),
 			dir("sys/fs/epoll", "epoll", knob("max_user_watches", max(pages*4096/25/160, 1), 0, 1<<62)),
+			dir("sys/fs/fanotify", "fanotify", fixed("max_queued_events", strconv.Itoa(vfs.MaxFanQueue)), fixed("max_user_marks", strconv.Itoa(vfs.MaxFanMarks))),
 			knob("file-max", 1<<63-1, 0, 1<<63-1),
 			in.file("file-nr", 0o444, fileNr),
 			fixed("inode-nr", "0\t0"),
