@@ -6,7 +6,6 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/sentry/creds"
 	"ringfence/sentry/limits"
-	"ringfence/sentry/mm"
 )
 
 // CloneArgs are the arguments of clone3(2), to which clone, fork and vfork are reduced.
@@ -165,9 +164,8 @@ func (t *Task) prepareChild(a *CloneArgs) (*Task, error) {
 		t.aio.users.Add(1)
 		n.aio = t.aio
 	} else {
-		var ev mm.Events
-		n.mm, err = t.mm.Fork(&ev)
-		t.AwaitEvents(&ev)
+		n.mm, err = t.mm.Fork(t.MemoryEvents())
+		t.AwaitEvents()
 		if err != nil {
 			n.discard()
 			return nil, err

@@ -35,6 +35,7 @@ type Task struct {
 	Seq         usermem.Sequence
 	FutexWaiter futex.Waiter
 	paths       pathCache
+	memEvents   mm.Events  // see AwaitEvents; task goroutine only
 	fileEntry   wait.Entry // of BlockOnFile
 	inCall      bool       // a call is under way
 	inSyscall   bool       // the last event was a system call: its result may be a restart code

@@ -52,9 +52,14 @@ func (t *Task) awaitFault(f *mm.UserFault, block func() error) error {
 	return nil
 }
 
-// AwaitEvents tells userfaultfds what a call changed and waits until they know.
-func (t *Task) AwaitEvents(ev *mm.Events) {
-	for _, e := range ev.List {
+// MemoryEvents collects what a call changes of the address space that userfaultfds want to know, for AwaitEvents.
+func (t *Task) MemoryEvents() *mm.Events { return &t.memEvents }
+
+// AwaitEvents tells userfaultfds what a call changed and waits until they know. Task goroutine only.
+func (t *Task) AwaitEvents() {
+	list := t.memEvents.List
+	t.memEvents.List = nil
+	for _, e := range list {
 		e.Post(t)
 		for !e.Over() && t.blockKillable() == nil {
 		}

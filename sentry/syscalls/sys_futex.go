@@ -29,9 +29,6 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 	second := futex.Word{Mem: t.MM(), Addr: a[4].Addr(), Shared: shared}
 	val, val3 := a[2].Uint(), a[5].Uint()
 	futexes := &t.Kernel().Futexes
-	if t.MM().Watched() {
-		touchWord(t, cmd, f.Addr)
-	}
 	if realtime {
 		switch cmd {
 		case linux.FUTEX_WAIT_BITSET, linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_LOCK_PI2:
@@ -57,6 +54,7 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 	case linux.FUTEX_REQUEUE:
 		return count(futexes.Requeue(f, second, int(int32(val)), int(a[3].Int()), nil))
 	case linux.FUTEX_CMP_REQUEUE:
+		touchWord(t, f)
 		return count(futexes.Requeue(f, second, int(int32(val)), int(a[3].Int()), &val3))
 	case linux.FUTEX_WAKE_OP:
 		return count(futexes.WakeOp(f, second, int(int32(val)), int(a[3].Int()), val3))
@@ -76,11 +74,13 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
+		touchWord(t, f)
 		return 0, futexWaitRequeuePI(t, f, second, val, deadline)
 	case linux.FUTEX_CMP_REQUEUE_PI:
 		if int32(val) != 1 {
 			return 0, errno.EINVAL
 		}
+		touchWord(t, f)
 		return count(futexes.RequeuePI(f, second, int(a[3].Int()), val3, t))
 	}
 	return 0, errno.ENOSYS
@@ -88,10 +88,9 @@ func sysFutex(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 // touchWord has the word of a futex call filled if a userfaultfd withholds it: the call itself looks at it with a lock that
 // others need, and would fail there. As on Linux, a word that the call is to change is not waited for.
-func touchWord(t *kernel.Task, cmd uint32, a addr.Addr) {
-	switch cmd {
-	case linux.FUTEX_WAIT, linux.FUTEX_WAIT_BITSET, linux.FUTEX_CMP_REQUEUE, linux.FUTEX_WAIT_REQUEUE_PI, linux.FUTEX_CMP_REQUEUE_PI:
-		t.Memory().LoadUint32(a)
+func touchWord(t *kernel.Task, f futex.Word) {
+	if t.MM().Watched() {
+		t.Memory().LoadUint32(f.Addr)
 	}
 }
 
@@ -139,6 +138,7 @@ func addSaturated(a, b int64) int64 {
 
 // futexWait waits for a wake-up. call is where a wait with a timeout is restarted.
 func futexWait(t *kernel.Task, f futex.Word, val, bitset uint32, deadline int64, call uint64, a *arch.Args) error {
+	touchWord(t, f)
 	w := &t.FutexWaiter
 	w.Entry.Waiter = t
 	if err := t.Kernel().Futexes.Wait(w, f, val, bitset); err != nil {
@@ -252,6 +252,7 @@ func sysFutexRequeue(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	touchWord(t, words[0])
 	return count(t.Kernel().Futexes.Requeue(words[0], words[1], int(a[2].Int()), int(a[3].Int()), &vals[0]))
 }
 
@@ -283,6 +284,7 @@ func sysFutexWaitv(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	for ; queued < int(n); queued++ {
 		ws[queued].Entry.Waiter = t
+		touchWord(t, words[queued])
 		if err := futexes.Wait(&ws[queued], words[queued], vals[queued], linux.FUTEX_BITSET_MATCH_ANY); err != nil {
 			if i := cancel(); i >= 0 {
 				return uint64(i), nil

@@ -58,9 +58,8 @@ func sysMmap(t *kernel.Task, a *arch.Args) (uint64, error) {
 		Below4G:   flags&linux.MAP_32BIT != 0,
 		NoReserve: flags&linux.MAP_NORESERVE != 0,
 	}
-	var ev mm.Events
-	defer t.AwaitEvents(&ev)
-	opts.Events = &ev
+	opts.Events = t.MemoryEvents()
+	defer t.AwaitEvents()
 	if flags&linux.MAP_ANONYMOUS == 0 {
 		return mmapFile(t, a[4].Int(), flags, opts)
 	}
@@ -149,9 +148,8 @@ func mmapFile(t *kernel.Task, fd int32, flags uint64, opts mm.MapOpts) (uint64, 
 }
 
 func sysMunmap(t *kernel.Task, a *arch.Args) (uint64, error) {
-	var ev mm.Events
-	defer t.AwaitEvents(&ev)
-	return 0, t.MM().Unmap(a[0].Addr(), a[1].Size(), &ev)
+	defer t.AwaitEvents()
+	return 0, t.MM().Unmap(a[0].Addr(), a[1].Size(), t.MemoryEvents())
 }
 
 func sysMprotect(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -163,10 +161,9 @@ func sysMremap(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if flags&^(linux.MREMAP_MAYMOVE|linux.MREMAP_FIXED|linux.MREMAP_DONTUNMAP) != 0 {
 		return 0, errno.EINVAL
 	}
-	var ev mm.Events
-	defer t.AwaitEvents(&ev)
+	defer t.AwaitEvents()
 	at, err := t.MM().Remap(mm.RemapOpts{
-		Events: &ev,
+		Events: t.MemoryEvents(),
 		Old:    a[0].Addr(), OldLength: a[1].Size(), NewLength: a[2].Size(), New: a[4].Addr(),
 		MayMove:   flags&linux.MREMAP_MAYMOVE != 0,
 		Fixed:     flags&linux.MREMAP_FIXED != 0,
@@ -176,15 +173,13 @@ func sysMremap(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysBrk(t *kernel.Task, a *arch.Args) (uint64, error) {
-	var ev mm.Events
-	defer t.AwaitEvents(&ev)
-	return uint64(t.MM().Brk(a[0].Addr(), &ev)), nil
+	defer t.AwaitEvents()
+	return uint64(t.MM().Brk(a[0].Addr(), t.MemoryEvents())), nil
 }
 
 func sysMadvise(t *kernel.Task, a *arch.Args) (uint64, error) {
-	var ev mm.Events
-	t.MM().AnnounceRemoval(a[0].Addr(), a[1].Size(), a[2].Int(), &ev)
-	t.AwaitEvents(&ev)
+	t.MM().AnnounceRemoval(a[0].Addr(), a[1].Size(), a[2].Int(), t.MemoryEvents())
+	t.AwaitEvents()
 	return 0, awaitFaults(t, func() error { return t.MM().Advise(a[0].Addr(), a[1].Size(), a[2].Int()) })
 }
 

@@ -335,15 +335,18 @@ CASE(a_system_call_waits_for_its_buffer) {
 
 CASE(futexes_wait_for_their_word) {
 	int fd = uffd_open(0, 0);
-	char *p = anon(2);
-	CHECK_EQ(reg(fd, p, 2 * PG, MISSING), 0);
+	char *p = anon(3);
+	CHECK_EQ(reg(fd, p, 3 * PG, MISSING), 0);
 	struct filler f;
 	filler_start(&f, fd, 0);
 	CHECK_ERRNO(syscall(SYS_futex, p, 0 /* WAIT */, 7, 0, 0, 0), EAGAIN);
 	CHECK_EQ(f.faults, 1);
+	struct { uint64_t val, addr; uint32_t flags, reserved; } v = {7, u64(p + 2 * PG), 2 | 128, 0};
+	CHECK_ERRNO(syscall(449 /* futex_waitv */, &v, 1, 0, 0, 0), EAGAIN);
+	CHECK_EQ(f.faults, 2);
 	// A word that is to be changed is not waited for.
 	CHECK_ERRNO(syscall(SYS_futex, p + PG, 6 | 128 /* LOCK_PI, private */, 0, 0, 0, 0), EFAULT);
-	CHECK_EQ(f.faults, 1);
+	CHECK_EQ(f.faults, 2);
 }
 
 CASE(a_killed_task_leaves_a_system_call_that_waits) {

@@ -134,27 +134,25 @@ CASE(asynchronous_protection_waits_for_nobody) {
 	CHECK_EQ(p[0] + p[PG], 5);
 }
 
-// uffd_wp_bit reads bit 57 of the pagemap.
-static int uffd_wp_bit(void *p) {
-	int f = open("/proc/self/pagemap", O_RDONLY);
+// wp_bit reads bit 57 of the pagemap.
+static int wp_bit(int f, void *p) {
 	uint64_t e = 0;
 	CHECK_EQ(pread(f, &e, 8, u64(p) / PG * 8), 8);
-	close(f);
 	return e >> 57 & 1;
 }
 
 CASE(pagemap_shows_protection) {
-	int fd = uffd_open(O_NONBLOCK, UFFD_FEATURE_WP_ASYNC);
+	int fd = uffd_open(O_NONBLOCK, UFFD_FEATURE_WP_ASYNC), f = open("/proc/self/pagemap", O_RDONLY);
 	char *p = anon(3);
 	p[0] = p[PG] = 1;
 	CHECK_EQ(reg(fd, p, 3 * PG, WP), 0);
-	CHECK_EQ(uffd_wp_bit(p), 0);
+	CHECK_EQ(wp_bit(f, p), 0);
 	CHECK_EQ(writeprotect(fd, p, 3 * PG, PROTECT), 0);
-	CHECK_EQ(uffd_wp_bit(p), 1);
-	CHECK_EQ(uffd_wp_bit(p + 2 * PG), 1);
+	CHECK_EQ(wp_bit(f, p), 1);
+	CHECK_EQ(wp_bit(f, p + 2 * PG), 1);
 	p[PG] = 2;
-	CHECK_EQ(uffd_wp_bit(p), 1);
-	CHECK_EQ(uffd_wp_bit(p + PG), 0);
+	CHECK_EQ(wp_bit(f, p), 1);
+	CHECK_EQ(wp_bit(f, p + PG), 0);
 }
 
 CASE(shared_memory_is_missing_where_the_file_has_a_hole) {
