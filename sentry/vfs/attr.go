@@ -94,18 +94,12 @@ func chownLocked(c Caller, n *Inode, a Attr, uid creds.UID, gid creds.GID) error
 		if !cr.HasOver(linux.CAP_CHOWN, a.UID, a.GID) && (cr.FSUID != a.UID || uid != a.UID) {
 			return errno.EPERM
 		}
-		if !n.SB.UserNS.HasUID(uid) {
-			return errno.EOVERFLOW
-		}
 		s.Mask |= SetUID
 		s.UID = uid
 	}
 	if gid != creds.GID(creds.NoID) {
 		if !cr.HasOver(linux.CAP_CHOWN, a.UID, a.GID) && (cr.FSUID != a.UID || !cr.InGroup(gid) && gid != a.GID) {
 			return errno.EPERM
-		}
-		if !n.SB.UserNS.HasGID(gid) {
-			return errno.EOVERFLOW
 		}
 		s.Mask |= SetGID
 		s.GID = gid

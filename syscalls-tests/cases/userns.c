@@ -227,7 +227,7 @@ CASE(a_process_with_threads_stays_in_its_namespace) {
 	CHECK_ERRNO(setns(fd, CLONE_NEWUSER), EINVAL); // where it is already
 	CHECK(setns(other, CLONE_NEWUSER) == 0);
 	CHECK_ERRNO(setns(fd, CLONE_NEWUSER), EPERM);
-	close(c.go);
+	kill(c.pid, SIGKILL);
 }
 
 CASE(clone_refuses_threads_and_shared_roots_in_a_new_namespace) {
