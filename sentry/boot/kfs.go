@@ -11,7 +11,9 @@ import (
 
 // addKernelTypes registers the file systems that describe the kernel.
 func (s *builder) addKernelTypes() {
-	s.v.AddType("proc", &proc.FS{Kernel: s.k, Cmdline: "BOOT_IMAGE=/boot/vmlinuz-" + kernel.Release + " ro quiet", CPU: s.b.cfg.CPU}, true)
+	procfs := &proc.FS{Kernel: s.k, Cmdline: "BOOT_IMAGE=/boot/vmlinuz-" + kernel.Release + " ro quiet", CPU: s.b.cfg.CPU}
+	s.v.AddType("proc", procfs, true)
+	s.k.NSFiles = procfs
 	s.v.AddType("sysfs", &sys.FS{Kernel: s.k}, true)
 }
 

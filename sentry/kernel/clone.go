@@ -375,9 +375,6 @@ func (t *Task) cloneNamespaces(flags uint64, c *creds.Credentials) (*Namespaces,
 	if !t.Creds().HasIn(linux.CAP_SYS_ADMIN, c.UserNS) {
 		return nil, errno.EPERM
 	}
-	if flags&linux.CLONE_NEWNET != 0 {
-		return nil, errno.EINVAL
-	}
 	n := *t.ns
 	if flags&linux.CLONE_NEWUTS != 0 {
 		n.UTS = n.UTS.clone(t.k.newIdentity(c.UserNS))
@@ -393,6 +390,9 @@ func (t *Task) cloneNamespaces(flags uint64, c *creds.Credentials) (*Namespaces,
 	}
 	if flags&linux.CLONE_NEWTIME != 0 {
 		n.ChildTime = n.ChildTime.clone(t.k.newIdentity(c.UserNS))
+	}
+	if flags&linux.CLONE_NEWNET != 0 {
+		n.Net = t.k.newNetNamespace(t.k.newIdentity(c.UserNS))
 	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
 		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS)}

@@ -16,8 +16,6 @@ import (
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/loader"
 	"ringfence/sentry/memfile"
-	"ringfence/sentry/net/inet"
-	"ringfence/sentry/net/netlink"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/net/unix"
 	"ringfence/sentry/vfs"
@@ -73,7 +71,7 @@ type Kernel struct {
 	UTSNS    *UTSNamespace
 	IPCNS    *IPCNamespace
 
-	netNS    *NetNamespace
+	NetNS    *NetNamespace // the initial one
 	cgroupNS *CgroupNamespace
 	timeNS   *TimeNamespace
 	Pipes    *pipe.FS
@@ -81,9 +79,9 @@ type Kernel struct {
 	Memfds   *tmpfs.Memfds
 	Sockets  *socket.FS
 	Unix     *unix.FS
-	Inet     *inet.Stack // the loopback
-	Netlink  *netlink.Network
-	UnixNS   *unix.Namespace // abstract names; one network per kernel
+
+	// NSFiles is set before the first task, unless there is no /proc.
+	NSFiles NamespaceFiles
 
 	// Futexes are the queues of futex(2).
 	Futexes futex.Manager
@@ -115,6 +113,8 @@ type Kernel struct {
 	// counters for /proc/stat, /proc/loadavg and leak checks.
 	Forks     atomic.Int64
 	liveTasks atomic.Int64
+	// netCookies counts network namespaces (SO_NETNS_COOKIE).
+	netCookies atomic.Uint64
 }
 
 // New returns a kernel without tasks.
@@ -146,7 +146,6 @@ func New(c Config) *Kernel {
 	k.PIDNS = newPIDNamespace(nil, identity{linux.PID_NS_INIT_INO, k.UserNS})
 	k.UTSNS = &UTSNamespace{identity: identity{linux.UTS_NS_INIT_INO, k.UserNS}, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(identity{linux.IPC_NS_INIT_INO, k.UserNS})
-	k.netNS = &NetNamespace{identity{linux.NET_NS_INIT_INO, k.UserNS}}
 	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}}
 	k.timeNS = &TimeNamespace{identity: identity{linux.TIME_NS_INIT_INO, k.UserNS}, frozen: true}
 	k.aio.dev = c.VFS.NewDev()
@@ -157,9 +156,7 @@ func New(c Config) *Kernel {
 	c.VFS.Signals = k
 	k.Sockets = socket.NewFS(c.VFS)
 	k.Unix = unix.NewFS(c.VFS)
-	k.Inet = inet.NewStack()
-	k.UnixNS = unix.NewNamespace()
-	k.Netlink = netlink.NewNetwork()
+	k.NetNS = k.initialNetwork()
 	k.users.m = make(map[creds.UID]*userCount)
 	return k
 }

@@ -5,6 +5,7 @@ import (
 
 	"ringfence/abi/linux"
 	"ringfence/sentry/creds"
+	"ringfence/sentry/vfs"
 )
 
 // UTSNamespace holds the names of the machine (uts_namespaces(7)).
@@ -63,6 +64,12 @@ type Namespace interface {
 	NSInode() uint64 // the number that tells it from others
 	// NSOwner is the user namespace whose capabilities count for it, for a user namespace the parent.
 	NSOwner() *creds.UserNamespace
+}
+
+// NamespaceFiles makes the files that stand for namespaces.
+type NamespaceFiles interface {
+	// OpenNS returns an open file that stands for ns.
+	OpenNS(c vfs.Caller, ns Namespace) *vfs.File
 }
 
 // identity is what most namespaces have for Namespace. Immutable.

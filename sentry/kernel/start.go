@@ -121,7 +121,7 @@ func (k *Kernel) newProcess(a *ProcessArgs) (*Task, error) {
 		files: a.Files, fs: newFSShare(a.FS), mounts: a.Mounts,
 		aio:  newAIOTable(),
 		comm: img.Comm(),
-		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, Net: k.netNS, Cgroup: k.cgroupNS, Time: k.timeNS, ChildTime: k.timeNS},
+		ns:   &Namespaces{UTS: k.UTSNS, IPC: k.IPCNS, ChildPID: k.PIDNS, Net: k.NetNS, Cgroup: k.cgroupNS, Time: k.timeNS, ChildTime: k.timeNS},
 	}
 	t.user.tasks.Add(1)
 	t.cred.Store(a.Cred)

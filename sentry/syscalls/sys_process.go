@@ -9,8 +9,8 @@ import (
 )
 
 var processCalls = []line{
-	{linux.SYS_CLONE, "clone", sysClone, kernel.Partial, cloneFlags, "no network namespaces"},
-	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Partial, cloneFlags + " CLONE_CLEAR_SIGHAND NEWTIME", "no network namespaces, no CLONE_INTO_CGROUP"},
+	{linux.SYS_CLONE, "clone", sysClone, kernel.Full, cloneFlags, ""},
+	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Partial, cloneFlags + " CLONE_CLEAR_SIGHAND NEWTIME", "no CLONE_INTO_CGROUP"},
 	{linux.SYS_FORK, "fork", sysFork, kernel.Full, "", ""},
 	{linux.SYS_VFORK, "vfork", sysVfork, kernel.Full, "", ""},
 	{linux.SYS_EXECVE, "execve", sysExecve, kernel.Full, "", ""},
@@ -30,12 +30,12 @@ var processCalls = []line{
 	{linux.SYS_GETPGRP, "getpgrp", sysGetpgrp, kernel.Full, "", ""},
 	{linux.SYS_SETSID, "setsid", sysSetsid, kernel.Full, "", ""},
 	{linux.SYS_GETSID, "getsid", sysGetsid, kernel.Full, "", ""},
-	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Partial, "", "no network namespaces"},
+	{linux.SYS_UNSHARE, "unshare", sysUnshare, kernel.Full, "", ""},
 	{linux.SYS_SETNS, "setns", sysSetns, kernel.Full, "all", ""},
 }
 
 const cloneFlags = "VM FS FILES SIGHAND PIDFD PTRACE VFORK PARENT THREAD NEWNS SYSVSEM SETTLS PARENT_SETTID " +
-	"CHILD_CLEARTID DETACHED UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID IO"
+	"CHILD_CLEARTID DETACHED UNTRACED CHILD_SETTID NEWCGROUP NEWUTS NEWIPC NEWUSER NEWPID NEWNET IO"
 
 func sysClone(t *kernel.Task, a *arch.Args) (uint64, error) {
 	flags := a[0].Uint64() & (1<<32 - 1)

@@ -38,13 +38,13 @@ func newSocket(t *kernel.Task, family, typ, protocol int32) (socket.Socket, erro
 	case typ > linux.SOCK_PACKET:
 		return nil, errno.EINVAL
 	case family == linux.AF_UNIX:
-		return t.Kernel().Unix.New(t, t.Kernel().UnixNS, typ, protocol)
+		return t.Kernel().Unix.New(t, t.Net().Unix, typ, protocol)
 	case family == linux.AF_INET || family == linux.AF_INET6:
-		return t.Kernel().Inet.New(t, family, typ, protocol)
+		return t.Net().Inet.New(t, family, typ, protocol)
 	case family == linux.AF_PACKET:
-		return t.Kernel().Inet.NewFrames(t, typ, protocol)
+		return t.Net().Inet.NewFrames(t, typ, protocol)
 	case family == linux.AF_NETLINK:
-		s, err := t.Kernel().Netlink.New(typ, protocol)
+		s, err := t.Net().Netlink.New(typ, protocol)
 		if err != nil {
 			return nil, err // no nil *Socket in an interface
 		}
@@ -89,7 +89,7 @@ func sysSocketpair(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, errno.EOPNOTSUPP
 	}
 	k := t.Kernel()
-	x, y, err := k.Unix.NewPair(t, k.UnixNS, typ, a[2].Int())
+	x, y, err := k.Unix.NewPair(t, t.Net().Unix, typ, a[2].Int())
 	if err != nil {
 		return 0, err
 	}

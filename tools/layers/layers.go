@@ -92,6 +92,9 @@ var Table = []Layer{
 		Within: []string{
 			"sentry/fs/dev -> sentry/fs/tmpfs", // devtmpfs is a tmpfs with device nodes
 			"sentry/fs/dev -> sentry/tty",
+			"sentry/net/socket -> sentry/net/link",
+			"sentry/net/inet -> sentry/net/link",
+			"sentry/net/netlink -> sentry/net/link",
 			"sentry/net/unix -> sentry/net/socket",
 			"sentry/net/inet -> sentry/net/socket",
 			"sentry/net/netlink -> sentry/net/socket",

@@ -17,7 +17,7 @@ func init() {
 		{name: "map_files", perm: 0o500, processes: true, dir: func(p *task) tree.Dir { return mapFiles{p} }},
 		{name: "fdinfo", perm: 0o555, threads: true, processes: true, dir: func(p *task) tree.Dir { return fdinfos{p} }},
 		{name: "ns", perm: 0o511, threads: true, processes: true, dir: func(p *task) tree.Dir { return namespaces{p} }},
-		{name: "net", perm: 0o555, threads: true, processes: true, dir: func(p *task) tree.Dir { return p.in.netDir() }},
+		{name: "net", perm: 0o555, threads: true, processes: true, dir: func(p *task) tree.Dir { return p.netDir() }},
 		{name: "environ", perm: 0o400, threads: true, processes: true, guarded: true, text: environ},
 		{name: "auxv", perm: 0o400, threads: true, processes: true, guarded: true, text: auxv},
 		{name: "status", perm: 0o444, threads: true, processes: true, text: status},

@@ -55,6 +55,11 @@ func (fs *FS) openNS(c vfs.Caller, ns kernel.Namespace, flags, mode uint32) *vfs
 	return v.NewInodeFile(n, nsName(ns), &nsFile{n: ops}, flags, mode, c.Creds())
 }
 
+// OpenNS implements kernel.NamespaceFiles.
+func (fs *FS) OpenNS(c vfs.Caller, ns kernel.Namespace) *vfs.File {
+	return fs.openNS(c, ns, linux.O_RDONLY, vfs.FModeRead)
+}
+
 var nsTypes = map[uint64]string{
 	linux.CLONE_NEWCGROUP: "cgroup", linux.CLONE_NEWIPC: "ipc", linux.CLONE_NEWNS: "mnt", linux.CLONE_NEWNET: "net",
 	linux.CLONE_NEWPID: "pid", linux.CLONE_NEWTIME: "time", linux.CLONE_NEWUSER: "user", linux.CLONE_NEWUTS: "uts",

@@ -19,10 +19,16 @@ import (
 // sysctl is a value that a guest may set without effect on anything else but who reads it
 // back: a knob of a machine that it does not have.
 type sysctl struct {
-	mu       sync.Mutex
-	value    string // without newline; guarded by mu
-	numbers  int    // how many integers it holds; 0 for any text
-	min, max int64  // of integers
+	mu    sync.Mutex
+	value string // without newline; guarded by mu
+	form  form
+}
+
+// form says what a value may be.
+type form struct {
+	numbers  int   // how many integers it holds; 0 for any text
+	min, max int64 // of integers
+	rising   bool  // none is less than the one before
 }
 
 // Text implements tree.Text.
@@ -37,24 +43,35 @@ func (s *sysctl) Set(c vfs.Caller, b []byte) error {
 	if !c.Creds().Has(linux.CAP_SYS_ADMIN) {
 		return errno.EPERM
 	}
-	v := strings.TrimRight(string(b), " \t\n\x00")
-	if s.numbers > 0 {
-		fields := strings.Fields(v)
-		if len(fields) != s.numbers {
-			return errno.EINVAL
-		}
-		for _, f := range fields {
-			n, err := strconv.ParseInt(f, 0, 64)
-			if err != nil || n < s.min || n > s.max {
-				return errno.EINVAL
-			}
-		}
-		v = strings.Join(fields, "\t")
+	v, err := s.form.parse(b)
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.value = v
 	return nil
+}
+
+// parse returns what was written as the value is kept; EINVAL if it may not be that.
+func (f *form) parse(b []byte) (string, error) {
+	v := strings.TrimRight(string(b), " \t\n\x00")
+	if f.numbers == 0 {
+		return v, nil
+	}
+	fields := strings.Fields(v)
+	if len(fields) != f.numbers {
+		return "", errno.EINVAL
+	}
+	last := f.min
+	for i, s := range fields {
+		n, err := strconv.ParseInt(s, 0, 64)
+		if err != nil || n < f.min || n > f.max || f.rising && n < last {
+			return "", errno.EINVAL
+		}
+		last, fields[i] = n, strconv.FormatInt(n, 10)
+	}
+	return strings.Join(fields, "\t"), nil
 }
 
 // entryOf is a file that can be set.
@@ -64,12 +81,12 @@ func entryOf(name string, t tree.Text) tree.Entry {
 
 // knob is an integer from min to max.
 func knob(name string, v, min, max int64) tree.Entry {
-	return entryOf(name, &sysctl{value: strconv.FormatInt(v, 10), numbers: 1, min: min, max: max})
+	return entryOf(name, &sysctl{value: strconv.FormatInt(v, 10), form: form{numbers: 1, min: min, max: max}})
 }
 
 // knobs are several integers.
 func knobs(name, v string) tree.Entry {
-	return entryOf(name, &sysctl{value: v, numbers: len(strings.Fields(v)), max: 1<<63 - 1})
+	return entryOf(name, &sysctl{value: v, form: form{numbers: len(strings.Fields(v)), max: 1<<63 - 1}})
 }
 
 // tunable is an integer not below 0 that counts from when it is set.

@@ -6,6 +6,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/net/link"
 )
 
 // Addresses of the loopback interface.
@@ -94,7 +95,44 @@ func wildcard(family int32) netip.Addr {
 }
 
 // local reports whether an address is one of this host.
-func local(a netip.Addr) bool { return a.IsLoopback() && a != loBroadcast4 }
+func (st *Stack) local(a netip.Addr) bool {
+	typ, _ := st.net.Links.State().Find(a)
+	return typ == link.Local
+}
+
+// unicast reports whether an address is that of one host.
+func (st *Stack) unicast(a netip.Addr) bool { return !a.IsMulticast() && !st.broadcast(a) }
+
+// broadcast reports whether an address is everybody's.
+func (st *Stack) broadcast(a netip.Addr) bool {
+	if a == broadcast4 {
+		return true
+	}
+	typ, _ := st.net.Links.State().Find(a)
+	return typ == link.Broadcast
+}
+
+// one reports whether a socket that is bound to a speaks as a.
+func (st *Stack) one(a netip.Addr) bool { return !a.IsUnspecified() && st.unicast(a) }
+
+// bindable reports whether a socket may have an address: it is this host's, or everybody's, or
+// the socket does not care (IP_FREEBIND).
+func (st *Stack) bindable(o *options, a netip.Addr) bool {
+	s := st.net.Links.State()
+	typ, _ := s.Find(a)
+	switch {
+	case typ != link.Foreign, a.IsUnspecified(), a.IsMulticast(), a == broadcast4, a.Is4() && !s.Routed:
+		return true
+	}
+	return o.foreign(a.Is6()) || st.net.Number(nonlocalBind(a.Is6()), 0) != 0
+}
+
+func nonlocalBind(v6 bool) string {
+	if v6 {
+		return "ipv6/ip_nonlocal_bind"
+	}
+	return "ipv4/ip_nonlocal_bind"
+}
 
 // mayMeet reports whether a socket bound to an address can talk to another: an IPv6 socket may be bound to
 // an address of either family.
@@ -109,19 +147,20 @@ func mayMeet(bound, to netip.Addr) error {
 }
 
 // route returns what an address stands for as a destination, and the source address that goes with it.
-// ENETUNREACH beyond the loopback interface.
-func route(a netip.Addr) (dst, src netip.Addr, err error) {
+// ENETUNREACH beyond the loopback interface; EADDRNOTAVAIL over IPv6 if the host has no address.
+func (st *Stack) route(a netip.Addr) (dst, src netip.Addr, err error) {
 	switch {
 	case a == any4:
 		a = loopback4
 	case a == any6:
 		a = loopback6
 	}
-	if !local(a) {
-		return a, netip.Addr{}, errno.ENETUNREACH
+	s := st.net.Links.State()
+	switch typ, src := s.Find(a); {
+	case typ == link.Local:
+		return a, src, nil
+	case a.Is6() && !s.Six():
+		return a, netip.Addr{}, errno.EADDRNOTAVAIL
 	}
-	if a.Is4() {
-		return a, loopback4, nil
-	}
-	return a, loopback6, nil
+	return a, netip.Addr{}, errno.ENETUNREACH
 }

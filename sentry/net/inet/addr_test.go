@@ -6,6 +6,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/vfs/vfstest"
 )
 
 func FuzzAddr(f *testing.F) {
@@ -14,11 +15,12 @@ func FuzzAddr(f *testing.F) {
 	f.Add(int32(linux.AF_INET6), []byte{2, 0, 0, 80, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Add(int32(linux.AF_INET), []byte{0, 0, 0, 0})
 	f.Add(int32(linux.AF_INET), []byte{2})
+	st := NewStack(testNet(vfstest.Root()))
 	f.Fuzz(func(t *testing.T, family int32, b []byte) {
 		if family != linux.AF_INET {
 			family = linux.AF_INET6
 		}
-		bindArgs(family, b, len(b)%2 == 0)
+		st.bindArgs(&options{}, family, b, len(b)%2 == 0)
 		a, err := parse(family, b)
 		if err != nil {
 			if err != errno.EINVAL && err != errno.EAFNOSUPPORT {
@@ -33,7 +35,7 @@ func FuzzAddr(f *testing.F) {
 		if family == linux.AF_INET && !bytes.Equal(encode(family, a)[:8], b[:8]) {
 			t.Fatal(a, b)
 		}
-		route(a.Addr())
+		st.route(a.Addr())
 		hexAddr(a, family == linux.AF_INET6)
 	})
 }

@@ -39,7 +39,7 @@ func (e *endpoint) init(c vfs.Caller, st *Stack, family, protocol int32) {
 	e.st, e.family, e.protocol, e.uid = st, family, protocol, c.Creds().FSUID
 	e.bound = wildcard(family)
 	e.local = e.bound
-	e.Init()
+	e.Init(st.net)
 	e.Update(func(o *socket.Options) { o.ReuseAddr = true }) // INET_PROTOSW_REUSE in Linux
 }
 
@@ -104,8 +104,8 @@ func (e *endpoint) connectLocked(addr []byte) error {
 
 // routeLocked returns where a message to a goes and where it comes from. Preconditions: mu.
 func (e *endpoint) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
-	dst, src, err = e.opts.route(a, e.bound, &e.Base)
-	if err == nil && !group(e.bound).any() && group(e.bound).unicast() {
+	dst, src, err = e.opts.route(e.st, a, e.bound, &e.Base)
+	if err == nil && e.st.one(e.bound) {
 		src = e.bound
 	}
 	return dst, src, err
@@ -155,7 +155,7 @@ func (e *endpoint) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) 
 		return 0, err
 	}
 	e.mu.Lock()
-	m.Control = e.opts.control(d.to, d.head)
+	m.Control = e.opts.control(e.st, d.to, d.head)
 	e.mu.Unlock()
 	m.Name = encode(e.family, d.from)
 	return d.copyOut(dst, m)

@@ -15,7 +15,6 @@ import (
 
 const (
 	etherHeader = 14
-	loopbackMTU = 65536
 	sizeLL      = 20 // struct sockaddr_ll
 	sizeMreq    = 16 // struct packet_mreq
 )
@@ -37,7 +36,7 @@ type Frames struct {
 
 // NewFrames returns a packet socket; EPERM without CAP_NET_RAW.
 func (st *Stack) NewFrames(c vfs.Caller, typ, protocol int32) (socket.Socket, error) {
-	if !c.Creds().Has(linux.CAP_NET_RAW) {
+	if !st.net.Has(c, linux.CAP_NET_RAW) {
 		return nil, errno.EPERM
 	}
 	if typ != linux.SOCK_RAW && typ != linux.SOCK_DGRAM {
@@ -193,6 +192,7 @@ func (f *Frames) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (i
 		ok = binary.LittleEndian.Uint32(m.Name[4:]) == socket.LoopbackIndex
 		copy(hw[:], m.Name[12:min(18, 12+int(m.Name[11]))])
 	}
+	lo := f.st.net.Links.State().ByIndex(socket.LoopbackIndex)
 	size := src.Len()
 	head := uint64(0) // what comes before what the guest gives
 	if f.typ == linux.SOCK_DGRAM {
@@ -201,7 +201,9 @@ func (f *Frames) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (i
 	switch {
 	case !ok:
 		return 0, errno.ENXIO
-	case head+size > loopbackMTU+etherHeader:
+	case !lo.Up():
+		return 0, errno.ENETDOWN
+	case head+size > uint64(lo.MTU)+etherHeader:
 		return 0, errno.EMSGSIZE
 	case head+size < etherHeader:
 		return 0, errno.EINVAL

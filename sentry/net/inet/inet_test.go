@@ -87,7 +87,8 @@ type ours struct {
 }
 
 func newOurs(p portNames) *ours {
-	return &ours{portNames: p, c: caller{vfstest.Root()}, st: NewStack(), sfs: socket.NewFS(vfs.New())}
+	c := caller{vfstest.Root()}
+	return &ours{portNames: p, c: c, st: NewStack(testNet(c)), sfs: socket.NewFS(vfs.New())}
 }
 
 func (o *ours) s(slot int) socket.Socket { return socket.Of(o.f[slot]) }
@@ -462,4 +463,13 @@ func compare(t *testing.T, typ int32, seed uint64) {
 			}
 		}
 	}
+}
+
+// testNet returns a network whose loopback is up, and which is c's.
+func testNet(c vfs.Caller) *socket.Net {
+	n := socket.NewNet(c.Creds().UserNS, 1)
+	if err := n.Links.SetFlags(socket.LoopbackIndex, linux.IFF_UP, linux.IFF_UP); err != nil {
+		panic(err)
+	}
+	return n
 }

@@ -61,7 +61,7 @@ func (st *Stack) arrive(p *packet) {
 
 // icmp answers echo requests, and gives replies to the socket that asked.
 func (st *Stack) icmp(p *packet, request, reply uint8) {
-	if len(p.body) < icmpHeader || !local(p.src) || !local(p.dst) {
+	if len(p.body) < icmpHeader || !st.local(p.src) || !st.local(p.dst) {
 		return // echo requests to everybody are not answered (net.ipv4.icmp_echo_ignore_broadcasts)
 	}
 	start := uint16(0)
@@ -89,7 +89,7 @@ func (st *Stack) icmp(p *packet, request, reply uint8) {
 
 // unreachable tells the sender of p, with what p began with, that it was for nobody.
 func (st *Stack) unreachable(p *packet, typ, code uint8) {
-	if !local(p.src) || !local(p.dst) {
+	if !st.local(p.src) || !st.local(p.dst) {
 		return
 	}
 	var quote []byte
@@ -133,7 +133,7 @@ func (st *Stack) udpInput(p *packet) {
 
 // udpDeliver gives a datagram to the socket that has the port. p is the same as a packet, nil if nobody asked.
 func (st *Stack) udpDeliver(ports ports, d *datagram, to netip.AddrPort, p *packet) {
-	if !group(d.to).unicast() {
+	if !st.unicast(d.to) {
 		st.spread(ports, d, to)
 		return
 	}

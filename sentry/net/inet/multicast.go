@@ -7,25 +7,14 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/net/link"
 	"ringfence/sentry/net/socket"
 )
 
-// group says what kind of destination an address is.
-type group netip.Addr
-
 var (
-	broadcast4   = netip.AddrFrom4([4]byte{255, 255, 255, 255})
-	loBroadcast4 = netip.AddrFrom4([4]byte{127, 255, 255, 255}) // of 127.0.0.0/8
-	allHosts4    = netip.AddrFrom4([4]byte{224, 0, 0, 1})       // every host is in this group
+	broadcast4 = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	allHosts4  = netip.AddrFrom4([4]byte{224, 0, 0, 1}) // every host is in this group
 )
-
-func (g group) any() bool { return netip.Addr(g) == any4 || netip.Addr(g) == any6 }
-
-func (g group) multicast() bool { return netip.Addr(g).IsMulticast() }
-
-func (g group) broadcast() bool { return netip.Addr(g) == broadcast4 || netip.Addr(g) == loBroadcast4 }
-
-func (g group) unicast() bool { return !g.multicast() && !g.broadcast() }
 
 // Limits on the groups of a socket and the sources of a group (net.ipv4.igmp_max_memberships, igmp_max_msf).
 const (
@@ -44,21 +33,27 @@ func (m *membership) hears(src netip.Addr) bool { return slices.Contains(m.sourc
 // route returns what an address stands for as a destination of a socket with these options, and the source
 // that goes with it. To groups and to everybody there is a way only if the socket names an interface,
 // as the loopback has no routes for them.
-func (o *options) route(a, bound netip.Addr, b *socket.Base) (dst, src netip.Addr, err error) {
-	if group(a).unicast() {
-		return route(a)
+func (o *options) route(st *Stack, a, bound netip.Addr, b *socket.Base) (dst, src netip.Addr, err error) {
+	if st.unicast(a) {
+		return st.route(a)
 	}
 	opts := b.Options()
-	named := opts.Device != "" || !group(bound).any() && group(bound).unicast() || a.IsMulticast() && o.multicastIf
+	named := opts.Device != "" || st.one(bound) || a.IsMulticast() && o.multicastIf
+	first := st.net.Links.State().First(socket.LoopbackIndex)
+	typ, src := st.net.Links.State().Find(a)
 	switch {
-	case a.Is6(), a != loBroadcast4 && !named:
+	case a.Is6() && !st.net.Links.State().Six():
+		return a, netip.Addr{}, errno.EADDRNOTAVAIL
+	case a.Is6(), typ != link.Broadcast && !named, !first.IsValid():
 		return a, netip.Addr{}, errno.ENETUNREACH
-	case group(a).broadcast() && !opts.Broadcast:
+	case !a.IsMulticast() && !opts.Broadcast:
 		return a, netip.Addr{}, errno.EACCES
 	case a.IsMulticast() && o.multicastAddr.IsValid():
 		return a, o.multicastAddr, nil
+	case typ == link.Broadcast:
+		return a, src, nil
 	}
-	return a, loopback4, nil
+	return a, first, nil
 }
 
 // hears reports whether a socket hears what src sends to a group. Preconditions: the socket's mu.
@@ -130,7 +125,7 @@ func (o *options) setGroup(st *Stack, family, level, name int32, v []byte) (ok b
 		case linux.IP_ADD_SOURCE_MEMBERSHIP, linux.IP_DROP_SOURCE_MEMBERSHIP, linux.IP_BLOCK_SOURCE, linux.IP_UNBLOCK_SOURCE:
 			return true, o.setSource4(st, name, v)
 		case linux.IP_MULTICAST_IF:
-			return true, o.setInterface4(v)
+			return true, o.setInterface4(st, v)
 		}
 	case linux.SOL_IPV6:
 		if family != linux.AF_INET6 {
@@ -184,11 +179,11 @@ func (o *options) setGroup(st *Stack, family, level, name int32, v []byte) (ok b
 }
 
 // onLoopback reports whether an index or an address names the loopback interface.
-func onLoopback(index uint32, a netip.Addr) bool {
+func (st *Stack) onLoopback(index uint32, a netip.Addr) bool {
 	if index != 0 {
 		return index == socket.LoopbackIndex
 	}
-	return local(a)
+	return st.local(a)
 }
 
 // setMembership4 takes struct ip_mreq or ip_mreqn.
@@ -208,7 +203,7 @@ func (o *options) setGroup4(st *Stack, join bool, a netip.Addr, index uint32, at
 		if index == 0 && at == any4 {
 			return errno.ENODEV
 		}
-		if !onLoopback(index, at) {
+		if !st.onLoopback(index, at) {
 			return errno.EADDRNOTAVAIL
 		}
 		return o.leave(st, a)
@@ -216,7 +211,7 @@ func (o *options) setGroup4(st *Stack, join bool, a netip.Addr, index uint32, at
 	switch {
 	case !a.IsMulticast():
 		return errno.EINVAL
-	case !onLoopback(index, at):
+	case !st.onLoopback(index, at):
 		return errno.ENODEV
 	}
 	return o.join(st, a, &membership{})
@@ -239,7 +234,7 @@ func (o *options) setMembership6(st *Stack, join bool, a netip.Addr, index uint3
 }
 
 // setInterface4 is IP_MULTICAST_IF, which takes an address or either of the structs above.
-func (o *options) setInterface4(v []byte) error {
+func (o *options) setInterface4(st *Stack, v []byte) error {
 	var index uint32
 	var at netip.Addr
 	switch {
@@ -256,11 +251,11 @@ func (o *options) setInterface4(v []byte) error {
 		o.multicastIf, o.multicastAddr = false, netip.Addr{}
 		return nil
 	}
-	if !onLoopback(index, at) {
+	if !st.onLoopback(index, at) {
 		return errno.EADDRNOTAVAIL
 	}
 	o.multicastIf, o.multicastAddr = true, netip.Addr{}
-	if local(at) {
+	if st.local(at) {
 		o.multicastAddr = at
 	}
 	return nil
@@ -277,7 +272,7 @@ func (o *options) setSource4(st *Stack, name int32, v []byte) error {
 	switch {
 	case !a.IsMulticast():
 		return errno.EINVAL
-	case !onLoopback(0, at):
+	case !st.onLoopback(0, at):
 		return errno.ENODEV
 	}
 	if name == linux.IP_ADD_SOURCE_MEMBERSHIP && o.groups[a] == nil {

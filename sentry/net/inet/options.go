@@ -230,6 +230,14 @@ func (o *options) value(level, name int32) int32 {
 	return intOptions[key].value
 }
 
+// foreign reports whether the socket may be bound to an address that the host does not have.
+func (o *options) foreign(v6 bool) bool {
+	if v6 && (o.value(linux.SOL_IPV6, linux.IPV6_FREEBIND) != 0 || o.value(linux.SOL_IPV6, linux.IPV6_TRANSPARENT) != 0) {
+		return true
+	}
+	return o.value(linux.SOL_IP, linux.IP_FREEBIND) != 0 || o.value(linux.SOL_IP, linux.IP_TRANSPARENT) != 0
+}
+
 // header returns the header of a datagram that is sent over IPv4 or IPv6.
 func (o *options) header(v6 bool) header {
 	if v6 {
@@ -286,7 +294,7 @@ func (h *header) apply(msgs []socket.ControlMessage, v6 bool) error {
 }
 
 // control returns the control messages that come with a datagram, in Linux's order.
-func (o *options) control(to netip.Addr, h header) []socket.ControlMessage {
+func (o *options) control(st *Stack, to netip.Addr, h header) []socket.ControlMessage {
 	var out []socket.ControlMessage
 	add := func(level, kind int32, data []byte) {
 		out = append(out, socket.ControlMessage{Level: level, Type: kind, Data: data})
@@ -295,8 +303,8 @@ func (o *options) control(to netip.Addr, h header) []socket.ControlMessage {
 		if o.pktInfo4 {
 			b := binary.LittleEndian.AppendUint32(nil, socket.LoopbackIndex)
 			ip, at := to.As4(), to.As4()
-			if !group(to).unicast() {
-				at = loopback4.As4()
+			if !st.unicast(to) {
+				at = as4(st.net.Links.State().First(socket.LoopbackIndex))
 			}
 			add(linux.SOL_IP, linux.IP_PKTINFO, append(append(b, at[:]...), ip[:]...))
 		}

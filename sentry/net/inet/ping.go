@@ -2,6 +2,7 @@ package inet
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -27,6 +28,12 @@ type Ping struct {
 
 // PingGroups are the groups whose members may have ping sockets (net.ipv4.ping_group_range).
 type PingGroups struct{ Low, High creds.GID }
+
+// EveryGroup lets everybody have ping sockets, noGroup nobody, which is how a network begins.
+var (
+	EveryGroup = PingGroups{Low: 0, High: math.MaxInt32}
+	noGroup    = PingGroups{Low: 1, High: 0}
+)
 
 // PingGroups returns who may have ping sockets.
 func (st *Stack) PingGroups() PingGroups {
@@ -119,7 +126,7 @@ func (st *Stack) findPing(m *packet) *Ping {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for _, p := range st.pings[pingKey{m.v6(), binary.BigEndian.Uint16(m.body[4:])}] {
-		if group(p.addr).any() || p.addr == m.dst {
+		if p.addr.IsUnspecified() || p.addr == m.dst {
 			return p
 		}
 	}
@@ -130,7 +137,7 @@ func (st *Stack) findPing(m *packet) *Ping {
 func (p *Ping) Bind(_ socket.Caller, addr []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	a, err := bindArgs(p.family, addr, true)
+	a, err := p.st.bindArgs(&p.opts, p.family, addr, true)
 	if err != nil {
 		return err
 	}

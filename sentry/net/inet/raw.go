@@ -30,7 +30,7 @@ func (st *Stack) newRaw(c vfs.Caller, family, protocol int32) (socket.Socket, er
 	if protocol == 0 {
 		return nil, errno.EPROTONOSUPPORT
 	}
-	if !c.Creds().Has(linux.CAP_NET_RAW) {
+	if !st.net.Has(c, linux.CAP_NET_RAW) {
 		return nil, errno.EPERM
 	}
 	r := &Raw{hdrIncl: protocol == linux.IPPROTO_RAW, checksum: -1}
@@ -85,7 +85,7 @@ func (r *Raw) Bind(_ socket.Caller, addr []byte) error {
 	if r.remote.IsValid() {
 		return errno.EINVAL
 	}
-	a, err := bindArgs(r.family, b, true)
+	a, err := r.st.bindArgs(&r.opts, r.family, b, true)
 	if err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (r *Raw) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	head, incl, check := r.opts.header(v6), r.hdrIncl, r.checksum
 	df := r.opts.value(linux.SOL_IP, linux.IP_MTU_DISCOVER) != linux.IP_PMTUDISC_DONT
-	if !group(dst).unicast() && !v6 {
+	if !r.st.unicast(dst) && !v6 {
 		head.ttl = uint8(r.opts.value(linux.SOL_IP, linux.IP_MULTICAST_TTL))
 	}
 	r.mu.Unlock()
@@ -238,7 +238,7 @@ func (r *Raw) input(p *packet) bool {
 	local, remote, filter, filter6, check := r.local, r.remote, r.filter, r.filter6, r.checksum
 	hears := r.opts.hears(p.src, p.dst)
 	r.mu.Unlock()
-	if !group(local).any() && local != p.dst || remote.IsValid() && remote.Addr() != p.src {
+	if !local.IsUnspecified() && local != p.dst || remote.IsValid() && remote.Addr() != p.src {
 		return false
 	}
 	if p.dst.IsMulticast() && !hears {

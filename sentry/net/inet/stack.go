@@ -1,7 +1,6 @@
 package inet
 
 import (
-	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -14,16 +13,10 @@ import (
 	"ringfence/sentry/vfs"
 )
 
-// Ports that connect and bind choose from (net.ipv4.ip_local_port_range), and the first that needs no
-// privilege.
-const (
-	firstEphemeral  = 32768
-	lastEphemeral   = 60999
-	firstUnreserved = 1024
-)
-
 // Stack is the loopback network of one network namespace.
 type Stack struct {
+	net *socket.Net // immutable
+
 	mu  sync.Mutex
 	tcp ports
 	udp ports
@@ -65,13 +58,14 @@ type binding struct {
 	udp       *UDP
 }
 
-// NewStack returns a network without sockets.
-func NewStack() *Stack {
+// NewStack returns the stack of a network without sockets.
+func NewStack(n *socket.Net) *Stack {
 	return &Stack{
-		tcp: make(ports), udp: make(ports), udpLite: make(ports), next: firstEphemeral,
+		net: n,
+		tcp: make(ports), udp: make(ports), udpLite: make(ports),
 		tcps: make(map[*TCP]struct{}), udps: make(map[*UDP]struct{}),
 		raws: make(map[int32][]*Raw), pings: make(map[pingKey][]*Ping), groups: make(map[netip.Addr]int),
-		pingGroups: PingGroups{Low: 0, High: math.MaxInt32},
+		pingGroups: noGroup,
 	}
 }
 
@@ -129,9 +123,23 @@ func (b *binding) mayShare(o *binding, tcp bool) bool {
 	return b.reuseAddr && o.reuseAddr && !(tcp && (b.listening || o.listening))
 }
 
+// firstUnreserved is the first port that needs no privilege.
+func (st *Stack) firstUnreserved() uint16 {
+	return uint16(st.net.Number("ipv4/ip_unprivileged_port_start", 1024))
+}
+
+// v6only is what IPV6_V6ONLY is at first.
+func (st *Stack) v6only() bool { return st.net.Number("ipv6/bindv6only", 0) != 0 }
+
+// portRange are the ports that connect and bind choose from.
+func (st *Stack) portRange() (first, last uint16) {
+	r := st.net.Numbers("ipv4/ip_local_port_range", 32768, 60999)
+	return uint16(r[0]), uint16(r[1])
+}
+
 // bind gives b its port, or one that is free if that is 0. EADDRINUSE, EACCES for a reserved port.
 func (st *Stack) bind(c vfs.Caller, p ports, b *binding) error {
-	if b.port != 0 && b.port < firstUnreserved && !c.Creds().Has(linux.CAP_NET_BIND_SERVICE) {
+	if b.port != 0 && b.port < st.firstUnreserved() && !st.net.Has(c, linux.CAP_NET_BIND_SERVICE) {
 		return errno.EACCES
 	}
 	st.mu.Lock()
@@ -156,9 +164,10 @@ func (st *Stack) bindFree(p ports, b *binding) error {
 }
 
 func (st *Stack) bindFreeLocked(p ports, b *binding) error {
-	for range lastEphemeral - firstEphemeral + 1 {
-		if st.next++; st.next > lastEphemeral {
-			st.next = firstEphemeral
+	first, last := st.portRange()
+	for range int(last) - int(first) + 1 {
+		if st.next++; st.next < first || st.next > last {
+			st.next = first
 		}
 		if len(p[st.next]) == 0 {
 			b.port = st.next

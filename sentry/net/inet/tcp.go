@@ -65,8 +65,8 @@ type TCP struct {
 }
 
 func (st *Stack) newTCP(family int32) *TCP {
-	t := &TCP{st: st, family: family}
-	t.Init()
+	t := &TCP{st: st, family: family, opts: options{v6only: family == linux.AF_INET6 && st.v6only()}}
+	t.Init(st.net)
 	t.Update(func(o *socket.Options) { o.SndBuf, o.RcvBuf = tcpSndBuf, tcpRcvBuf })
 	st.mu.Lock()
 	st.tcps[t] = struct{}{}
@@ -87,7 +87,7 @@ const (
 )
 
 // bindArgs checks an address to bind to.
-func bindArgs(family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
+func (st *Stack) bindArgs(o *options, family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
 	f, err := familyOf(addr)
 	if err != nil {
 		return netip.AddrPort{}, err
@@ -120,7 +120,7 @@ func bindArgs(family int32, addr []byte, v6only bool) (netip.AddrPort, error) {
 		if len(addr) < sizeInet6 || binary.LittleEndian.Uint32(addr[24:]) == 0 {
 			return a, errno.EINVAL
 		}
-	case !group(ip).any() && group(ip).unicast() && !local(ip):
+	case !st.bindable(o, ip):
 		return a, errno.EADDRNOTAVAIL
 	}
 	return a, nil
@@ -169,7 +169,7 @@ func (t *TCP) Bind(c socket.Caller, addr []byte) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	a, err := bindArgs(t.family, addr, t.opts.v6only)
+	a, err := t.st.bindArgs(&t.opts, t.family, addr, t.opts.v6only)
 	if err != nil {
 		return err
 	}
@@ -187,8 +187,8 @@ func (t *TCP) Bind(c socket.Caller, addr []byte) error {
 
 // Listen implements socket.Socket. An unbound socket gets a port.
 func (t *TCP) Listen(c socket.Caller, backlog int32) error {
-	if backlog < 0 || backlog > linux.SOMAXCONN {
-		backlog = linux.SOMAXCONN
+	if most := t.Net().Somaxconn(); backlog < 0 || backlog > most {
+		backlog = most
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -274,7 +274,7 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 		t.mu.Unlock()
 		return err
 	}
-	dst, src, err := route(a.Addr())
+	dst, src, err := t.st.route(a.Addr())
 	if err == nil && t.binding != nil {
 		err = mayMeet(t.binding.addr, dst)
 	}

@@ -84,10 +84,11 @@ type UDP struct {
 
 func (st *Stack) newUDP(family, protocol int32) *UDP {
 	u := &UDP{st: st, family: family, protocol: protocol, ports: st.udp}
+	u.opts.v6only = family == linux.AF_INET6 && st.v6only()
 	if protocol == linux.IPPROTO_UDPLITE {
 		u.ports = st.udpLite
 	}
-	u.Init()
+	u.Init(st.net)
 	st.mu.Lock()
 	st.udps[u] = struct{}{}
 	st.mu.Unlock()
@@ -111,7 +112,7 @@ func (u *UDP) newBinding(c vfs.Caller, a netip.AddrPort) *binding {
 func (u *UDP) Bind(c socket.Caller, addr []byte) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	a, err := bindArgs(u.family, addr, u.opts.v6only)
+	a, err := u.st.bindArgs(&u.opts, u.family, addr, u.opts.v6only)
 	if err != nil {
 		return err
 	}
@@ -292,11 +293,11 @@ func (u *UDP) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
 	if u.binding != nil {
 		bound = u.binding.addr
 	}
-	dst, src, err = u.opts.route(a, bound, &u.Base)
+	dst, src, err = u.opts.route(u.st, a, bound, &u.Base)
 	if err == nil && u.binding != nil {
 		err = mayMeet(bound, dst)
 	}
-	if err == nil && !group(bound).any() && group(bound).unicast() {
+	if err == nil && u.st.one(bound) {
 		src = bound
 	}
 	return dst, src, err
@@ -349,7 +350,7 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	if m.Flags&linux.MSG_PEEK == 0 {
 		u.pop()
 	}
-	control := u.opts.control(d.to, d.head)
+	control := u.opts.control(u.st, d.to, d.head)
 	u.mu.Unlock()
 	m.Name = encode(u.family, d.from)
 	m.Stamp = d.stamp

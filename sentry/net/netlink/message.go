@@ -2,6 +2,7 @@ package netlink
 
 import (
 	"encoding/binary"
+	"iter"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -37,17 +38,29 @@ func next(b []byte) (r request, rest []byte, ok bool) {
 	return r, b[min(align(n), len(b)):], true
 }
 
+// attributes are the types and values of attributes, as far as they are well formed.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= attrSize {
+			n := int(binary.LittleEndian.Uint16(b))
+			if n < attrSize || n > len(b) {
+				return
+			}
+			kind := binary.LittleEndian.Uint16(b[2:]) &^ (linux.NLA_F_NESTED | linux.NLA_F_NET_BYTEORDER)
+			if !yield(kind, b[attrSize:n]) {
+				return
+			}
+			b = b[min(align(n), len(b)):]
+		}
+	}
+}
+
 // attribute returns the value of the first attribute of a type, nil if there is none.
-func attribute(b []byte, kind uint16) []byte {
-	for len(b) >= attrSize {
-		n := int(binary.LittleEndian.Uint16(b))
-		if n < attrSize || n > len(b) {
-			return nil
+func attribute(b []byte, want uint16) []byte {
+	for kind, v := range attributes(b) {
+		if kind == want {
+			return v
 		}
-		if binary.LittleEndian.Uint16(b[2:])&^(linux.NLA_F_NESTED|linux.NLA_F_NET_BYTEORDER) == kind {
-			return b[attrSize:n]
-		}
-		b = b[min(align(n), len(b)):]
 	}
 	return nil
 }
@@ -95,8 +108,15 @@ func (r *reply) attr32(kind uint16, v uint32) {
 
 func (r *reply) attrString(kind uint16, s string) { r.attr(kind, append([]byte(s), 0)) }
 
-// ack answers q with an error, or 0. Unless capped an error brings the request back.
-func ack(q *request, to uint32, err errno.Errno, capped bool) []byte {
+// Attributes of NLMSG_ERROR, and the flag that says there are some (netlink.h).
+const (
+	nlmsgerrAttrMsg = 1
+	nlmFAckTLVs     = 0x200
+)
+
+// ack answers q with an error, or 0. Unless capped an error brings the request back. text is said, too, if
+// there is one.
+func ack(q *request, to uint32, err errno.Errno, capped bool, text string) []byte {
 	h := q.NlMsghdr
 	r := reply{to: h}
 	r.to.PID = to
@@ -105,7 +125,13 @@ func ack(q *request, to uint32, err errno.Errno, capped bool) []byte {
 	if err == 0 || capped {
 		flags, echo = linux.NLM_F_CAPPED, q.raw[:headerSize]
 	}
+	if text != "" {
+		flags |= nlmFAckTLVs
+	}
 	r.begin(linux.NLMSG_ERROR, flags, append(binary.LittleEndian.AppendUint32(nil, uint32(-int32(err))), echo...))
+	if text != "" {
+		r.attrString(nlmsgerrAttrMsg, text)
+	}
 	r.end()
 	return r.b
 }

@@ -1,13 +1,15 @@
 // Package netlink is AF_NETLINK: sockets on which programs ask the kernel about its
-// network (netlink(7), rtnetlink(7)).
+// network, change it and hear of changes (netlink(7), rtnetlink(7)).
 //
-//	network.go   Network: the interfaces, and who listens at which port
+//	network.go   Network: who listens at which port and to which groups
 //	socket.go    Socket
+//	options.go   their options
 //	message.go   reading requests and building replies
-//	route.go     NETLINK_ROUTE: links, addresses and routes
+//	route.go     NETLINK_ROUTE: what requests ask
+//	describe.go  links, addresses and routes as messages
+//	change.go    changes of links and addresses
 //
-// NETLINK_ROUTE describes the network and refuses to change it. On
-// NETLINK_KOBJECT_UEVENT nothing ever happens, as no device comes or goes. There are
+// On NETLINK_KOBJECT_UEVENT nothing ever happens, as no device comes or goes. There are
 // no other protocols.
 //
 // Requests are hostile bytes: they are copied once, and read by one cursor that
@@ -15,22 +17,27 @@
 //
 // Lock order:
 //
-//	Network.mu
-//	  Socket.mu (a leaf but for socket.Base)
+//	link.Table's
+//	  Network.mu
+//	    Socket.mu (a leaf but for socket.Base)
 package netlink
 
 import (
 	"sync"
 
 	"ringfence/abi/linux"
+	"ringfence/sentry/net/link"
+	"ringfence/sentry/net/socket"
 )
 
 // Network is what the sockets of one network namespace see.
 type Network struct {
-	devices []device // immutable
+	net *socket.Net // immutable
 
 	mu    sync.Mutex
 	ports map[port]*Socket // guarded by mu
+	// listeners are the sockets that are in groups. Guarded by mu.
+	listeners map[*Socket]struct{}
 }
 
 // port is where a socket can be reached.
@@ -39,44 +46,11 @@ type port struct {
 	id       uint32
 }
 
-// device is a network interface.
-type device struct {
-	index     int32
-	name      string
-	kind      uint16 // ARPHRD_*
-	flags     uint32 // IFF_*
-	mtu       uint32
-	queue     uint32 // length of the transmit queue
-	address   []byte
-	broadcast []byte
-	addrs     []ifAddr
-}
-
-// ifAddr is an address of an interface.
-type ifAddr struct {
-	family, prefix, scope uint8
-	ip                    []byte
-}
-
-// Flags of interfaces (netdevice(7)).
-const (
-	iffUp       = 0x1
-	iffLoopback = 0x8
-	iffRunning  = 0x40
-	iffLowerUp  = 0x10000
-)
-
-// NewNetwork returns a network with no more than the loopback interface.
-func NewNetwork() *Network {
-	lo := device{
-		index: 1, name: "lo", kind: linux.ARPHRD_LOOPBACK, flags: iffUp | iffLoopback | iffRunning | iffLowerUp,
-		mtu: 65536, queue: 1000, address: make([]byte, 6), broadcast: make([]byte, 6),
-		addrs: []ifAddr{
-			{linux.AF_INET, 8, linux.RT_SCOPE_HOST, []byte{127, 0, 0, 1}},
-			{linux.AF_INET6, 128, linux.RT_SCOPE_HOST, append(make([]byte, 15), 1)},
-		},
-	}
-	return &Network{devices: []device{lo}, ports: make(map[port]*Socket)}
+// NewNetwork returns the view of n's interfaces, of whose changes it tells.
+func NewNetwork(n *socket.Net) *Network {
+	w := &Network{net: n, ports: make(map[port]*Socket), listeners: make(map[*Socket]struct{})}
+	n.Links.Watch(w)
+	return w
 }
 
 // claim gives s the port id, or if that is 0 one of the kernel's choice, first of all
@@ -105,4 +79,72 @@ func (n *Network) release(s *Socket, id uint32) {
 	if p := (port{s.protocol, id}); n.ports[p] == s {
 		delete(n.ports, p)
 	}
+}
+
+// listen makes groups those that s hears of, a bit each, the lowest for group 1.
+func (n *Network) listen(s *Socket, change func(groups uint64) uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.groups = change(s.groups); s.groups != 0 {
+		n.listeners[s] = struct{}{}
+	} else {
+		delete(n.listeners, s)
+	}
+}
+
+// announce sends a message to all of a group of NETLINK_ROUTE.
+func (n *Network) announce(group uint32, b []byte) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for s := range n.listeners {
+		if s.protocol == linux.NETLINK_ROUTE && s.in(group) {
+			s.post(b, group)
+		}
+	}
+}
+
+// Changed implements link.Watcher.
+func (n *Network) Changed(old, now *link.Link) {
+	tell := func(group uint32, fill func(r *reply)) {
+		var r reply
+		fill(&r)
+		n.announce(group, r.b)
+	}
+	addr := func(a *link.Address, kind uint16) {
+		group := uint32(linux.RTNLGRP_IPV4_IFADDR)
+		if a.Addr().Is6() {
+			group = linux.RTNLGRP_IPV6_IFADDR
+		}
+		tell(group, func(r *reply) { r.addr(now, a, kind, 0) })
+	}
+	routes := func(from, but *link.Link, kind uint16) {
+		gone := routesOf(but)
+		for _, rt := range routesOf(from) {
+			if contains(gone, rt) {
+				continue
+			}
+			group := uint32(linux.RTNLGRP_IPV4_ROUTE)
+			if rt.dst.Addr().Is6() {
+				group = linux.RTNLGRP_IPV6_ROUTE
+			}
+			tell(group, func(r *reply) { r.route(&rt, kind, 0) })
+		}
+	}
+	if old.Told() != now.Told() || old.MTU != now.MTU || old.Queue != now.Queue {
+		tell(linux.RTNLGRP_LINK, func(r *reply) { r.link(now, 0, old.Told()^now.Told()) })
+	}
+	for i := range old.Addrs {
+		if a := &old.Addrs[i]; !now.Holds(a) {
+			addr(a, linux.RTM_DELADDR)
+		}
+	}
+	routes(old, now, linux.RTM_DELROUTE)
+	for i := range now.Addrs {
+		if a := &now.Addrs[i]; !old.Holds(a) {
+			addr(a, linux.RTM_NEWADDR)
+		}
+	}
+	routes(now, old, linux.RTM_NEWROUTE)
 }

@@ -2,6 +2,7 @@ package netlink
 
 import (
 	"encoding/binary"
+	"math"
 	"sync"
 
 	"ringfence/abi/errno"
@@ -21,11 +22,27 @@ type Socket struct {
 
 	mu      sync.Mutex
 	port    uint32 // 0: not bound
-	groups  uint32 // joined by bind; nothing is ever sent to any
+	groups  uint64 // a bit each, the lowest for group 1. Guarded by Network.mu too, when it changes
 	peer    uint32 // port that connect chose
-	queue   [][]byte
+	queue   []datagram
 	bytes   int // in queue
 	options uint32
+}
+
+// datagram is one or more messages in the queue.
+type datagram struct {
+	b     []byte
+	group uint32 // that it was sent to, 0: to this socket alone
+}
+
+// maxGroup is the last group of NETLINK_ROUTE (RTNLGRP_MAX).
+const maxGroup = 36
+
+// in reports whether the socket is in a group.
+func (s *Socket) in(group uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.groups>>(group-1)&1 != 0
 }
 
 // maxProtocols is how many protocols there could be (MAX_LINKS).
@@ -43,7 +60,7 @@ func (n *Network) New(typ, protocol int32) (*Socket, error) {
 		return nil, errno.EPROTONOSUPPORT
 	}
 	s := &Socket{net: n, typ: typ, protocol: protocol}
-	s.Init()
+	s.Init(n.net)
 	return s, nil
 }
 
@@ -85,9 +102,7 @@ func (s *Socket) Bind(c socket.Caller, addr []byte) error {
 	if err := s.bind(c, id); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.groups = groups
-	s.mu.Unlock()
+	s.net.listen(s, func(old uint64) uint64 { return old&^math.MaxUint32 | uint64(groups) })
 	return nil
 }
 
@@ -134,7 +149,7 @@ func (s *Socket) Connect(c socket.Caller, addr []byte, _ uint32) error {
 	if err != nil {
 		return err
 	}
-	if (id != 0 || groups != 0) && !c.Creds().Has(linux.CAP_NET_ADMIN) {
+	if (id != 0 || groups != 0) && !s.Net().Admin(c) {
 		return errno.EPERM
 	}
 	if err := s.bind(c, 0); err != nil {
@@ -159,7 +174,7 @@ func (s *Socket) Shutdown(int32) error { return errno.EOPNOTSUPP }
 func (s *Socket) LocalName() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return name(s.port, s.groups), nil
+	return name(s.port, uint32(s.groups)), nil
 }
 
 // PeerName implements socket.Socket.
@@ -185,7 +200,7 @@ func (s *Socket) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (i
 		if err != nil {
 			return 0, err
 		}
-		if (id != 0 || groups != 0) && !c.Creds().Has(linux.CAP_NET_ADMIN) {
+		if (id != 0 || groups != 0) && !s.Net().Admin(c) {
 			return 0, errno.EPERM
 		}
 		to = id
@@ -208,14 +223,14 @@ func (s *Socket) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (i
 	if to != 0 || s.protocol != linux.NETLINK_ROUTE {
 		return 0, errno.ECONNREFUSED
 	}
-	s.serve(b, c.Creds().Has(linux.CAP_NET_ADMIN))
+	s.serve(b, s.Net().Admin(c))
 	return len(b), nil
 }
 
 // serve answers all requests of a datagram.
 func (s *Socket) serve(b []byte, admin bool) {
 	s.mu.Lock()
-	to, capped := s.port, s.options&(1<<linux.NETLINK_CAP_ACK) != 0
+	to, capped, words := s.port, s.options&(1<<linux.NETLINK_CAP_ACK) != 0, s.options&(1<<linux.NETLINK_EXT_ACK) != 0
 	s.mu.Unlock()
 	for {
 		q, rest, ok := next(b)
@@ -229,25 +244,35 @@ func (s *Socket) serve(b []byte, admin bool) {
 			var replies [][]byte
 			replies, err = s.net.route(&q, to, admin)
 			for _, r := range replies {
-				s.Post(r)
+				s.post(r, 0)
 			}
 			// What ends a dump is its acknowledgement.
 			answered = err == nil && len(replies) > 1
 		}
 		e, _ := err.(errno.Errno)
+		text := ""
+		if r, ok := err.(*refusal); ok {
+			e = r.Errno
+			if words {
+				text = r.text
+			}
+		}
 		if e != 0 || q.Flags&linux.NLM_F_ACK != 0 && !answered {
-			s.Post(ack(&q, to, e, capped))
+			s.post(ack(&q, to, e, capped, text), 0)
 		}
 	}
 }
 
-// Post puts a datagram of the kernel into the socket's queue. A full queue loses it, and the
+// Post puts a datagram of the kernel into the socket's queue, as post does.
+func (s *Socket) Post(b []byte) { s.post(b, 0) }
+
+// post puts a datagram into the socket's own queue, of a group if that is not 0. A full queue loses it, and the
 // program learns of that.
-func (s *Socket) Post(b []byte) {
+func (s *Socket) post(b []byte, group uint32) {
 	s.mu.Lock()
 	full := s.bytes+len(b) > int(s.Options().RcvBuf)
 	if !full {
-		s.queue = append(s.queue, b)
+		s.queue = append(s.queue, datagram{b, group})
 		s.bytes += len(b)
 	}
 	s.mu.Unlock()
@@ -270,14 +295,21 @@ func (s *Socket) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (i
 		s.mu.Unlock()
 		return 0, errno.EAGAIN
 	}
-	b := s.queue[0]
+	b, group := s.queue[0].b, s.queue[0].group
 	if m.Flags&linux.MSG_PEEK == 0 {
-		s.queue[0] = nil
+		s.queue[0] = datagram{}
 		s.queue = s.queue[1:]
 		s.bytes -= len(b)
 	}
+	told := s.options&(1<<linux.NETLINK_PKTINFO) != 0
 	s.mu.Unlock()
 	m.Name = name(0, 0)
+	if group > 0 && group <= 32 {
+		m.Name = name(0, 1<<(group-1))
+	}
+	if told { // struct nl_pktinfo
+		m.Control = []socket.ControlMessage{{Level: linux.SOL_NETLINK, Type: linux.NETLINK_PKTINFO, Data: socket.Int(int32(group))}}
+	}
 	m.HasCreds = true // the kernel's: all 0
 	n := len(b)
 	if uint64(n) > dst.Len() {
@@ -291,51 +323,6 @@ func (s *Socket) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (i
 		return len(b), nil
 	}
 	return n, nil
-}
-
-// settable are the options of SOL_NETLINK that are switches.
-const settable = 1<<linux.NETLINK_PKTINFO | 1<<linux.NETLINK_BROADCAST_ERROR | 1<<linux.NETLINK_NO_ENOBUFS |
-	1<<linux.NETLINK_CAP_ACK | 1<<linux.NETLINK_EXT_ACK | 1<<linux.NETLINK_GET_STRICT_CHK
-
-// SetOption implements socket.Socket.
-func (s *Socket) SetOption(c socket.Caller, level, name int32, value []byte) error {
-	switch {
-	case level == linux.SOL_SOCKET:
-		return s.Base.SetOption(c, name, value)
-	case level != linux.SOL_NETLINK:
-		return errno.ENOPROTOOPT
-	case len(value) < 4:
-		return errno.EINVAL
-	case name == linux.NETLINK_ADD_MEMBERSHIP || name == linux.NETLINK_DROP_MEMBERSHIP:
-		if g := binary.LittleEndian.Uint32(value); g == 0 || g > 1024 {
-			return errno.EINVAL
-		}
-		return nil // nothing is ever sent to a group
-	case name < 0 || name >= 32 || settable&(1<<name) == 0:
-		return errno.ENOPROTOOPT
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.options &^= 1 << name
-	if binary.LittleEndian.Uint32(value) != 0 {
-		s.options |= 1 << name
-	}
-	return nil
-}
-
-// Option implements socket.Socket.
-func (s *Socket) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) {
-	switch {
-	case level == linux.SOL_SOCKET && name == linux.SO_ACCEPTCONN:
-		return socket.Int(0), nil
-	case level == linux.SOL_SOCKET:
-		return s.Base.Option(s, name)
-	case level != linux.SOL_NETLINK, name < 0, name >= 32, settable&(1<<name) == 0:
-		return nil, errno.ENOPROTOOPT
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return socket.Int(int32(s.options >> name & 1)), nil
 }
 
 // Ioctl implements socket.Socket.
@@ -363,6 +350,7 @@ func (s *Socket) Close() {
 	id := s.port
 	s.queue, s.bytes = nil, 0
 	s.mu.Unlock()
+	s.net.listen(s, func(uint64) uint64 { return 0 })
 	if id != 0 {
 		s.net.release(s, id)
 	}

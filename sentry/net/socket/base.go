@@ -23,6 +23,7 @@ const (
 // Base is what every socket has.
 type Base struct {
 	Queue wait.Queue
+	net   *Net // that the socket was made in and stays in; immutable
 
 	mu    sync.Mutex
 	opts  Options
@@ -51,13 +52,17 @@ type Options struct {
 	Device                 string // SO_BINDTODEVICE
 }
 
-// Init gives the options their defaults. Call it before anything else.
-func (b *Base) Init() {
+// Init puts the socket into a network and gives the options their defaults. Call it before anything else.
+func (b *Base) Init(n *Net) {
+	b.net = n
 	b.opts = Options{SndBuf: DefaultBuf, RcvBuf: DefaultBuf, RcvLowat: 1, PeekOff: -1}
 }
 
 // Common returns b, for Sockets that embed it.
 func (b *Base) Common() *Base { return b }
+
+// Net returns the network that the socket is in.
+func (b *Base) Net() *Net { return b.net }
 
 func (b *Base) setFile(f *vfs.File) {
 	b.mu.Lock()
@@ -166,7 +171,7 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := &b.opts
-	if name == linux.SO_DEBUG && v != 0 && !c.Creds().Has(linux.CAP_NET_ADMIN) {
+	if name == linux.SO_DEBUG && v != 0 && !b.net.Admin(c) {
 		return errno.EACCES
 	}
 	if f := o.flagOption(name); f != nil {
@@ -179,12 +184,12 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 	case linux.SO_RCVBUF:
 		o.RcvBuf = max(min(max(v, 0), MaxBuf)*2, minRcvBuf)
 	case linux.SO_SNDBUFFORCE:
-		if !c.Creds().Has(linux.CAP_NET_ADMIN) {
+		if !b.net.Admin(c) {
 			return errno.EPERM
 		}
 		o.SndBuf = max(min(max(v, 0), maxForcedBuf)*2, minSndBuf)
 	case linux.SO_RCVBUFFORCE:
-		if !c.Creds().Has(linux.CAP_NET_ADMIN) {
+		if !b.net.Admin(c) {
 			return errno.EPERM
 		}
 		o.RcvBuf = max(min(max(v, 0), maxForcedBuf)*2, minRcvBuf)
@@ -194,12 +199,12 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 		}
 		o.RcvLowat = max(v, 1)
 	case linux.SO_PRIORITY:
-		if (v < 0 || v > 6) && !c.Creds().Has(linux.CAP_NET_ADMIN) && !c.Creds().Has(linux.CAP_NET_RAW) {
+		if (v < 0 || v > 6) && !b.net.Admin(c) && !b.net.Has(c, linux.CAP_NET_RAW) {
 			return errno.EPERM
 		}
 		o.Priority = v
 	case linux.SO_MARK:
-		if !c.Creds().Has(linux.CAP_NET_ADMIN) && !c.Creds().Has(linux.CAP_NET_RAW) {
+		if !b.net.Admin(c) && !b.net.Has(c, linux.CAP_NET_RAW) {
 			return errno.EPERM
 		}
 		o.Mark = v

@@ -236,10 +236,18 @@ func (o *File) Queue(*vfs.File) *wait.Queue { return &o.S.Common().Queue }
 // Ioctl implements vfs.FileOps.
 func (o *File) Ioctl(c vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	n, err := o.S.Ioctl(c, m, cmd, arg)
-	if err == errno.ENOTTY {
-		return 0, InterfaceIoctl(m, cmd, arg)
+	if err != errno.ENOTTY {
+		return n, err
 	}
-	return n, err
+	net := o.S.Common().Net()
+	if cmd != linux.SIOCGSKNS {
+		return 0, net.interfaceIoctl(c, m, cmd, arg)
+	}
+	if !net.Admin(c) {
+		return 0, errno.EPERM
+	}
+	fd, err := net.Namespace.OpenFor(c)
+	return uint64(fd), err
 }
 
 // IOTimeout implements vfs.IOTimer: SO_RCVTIMEO and SO_SNDTIMEO.

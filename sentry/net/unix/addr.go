@@ -73,32 +73,19 @@ func splitAddr(addr []byte) (path, abstract string) {
 
 // Namespace holds what of a network namespace concerns unix sockets.
 type Namespace struct {
+	net *socket.Net // immutable
+
 	mu       sync.Mutex
 	abstract map[string]*Socket // by name with its NUL
 	nextAuto uint32
-	// maxQueue is net.unix.max_dgram_qlen.
-	maxQueue int
 }
 
-// NewNamespace returns a namespace without sockets.
-func NewNamespace() *Namespace {
+// NewNamespace returns what there is of n without sockets.
+func NewNamespace(n *socket.Net) *Namespace {
 	return &Namespace{
+		net:      n,
 		abstract: make(map[string]*Socket),
-		maxQueue: 10,
 	}
-}
-
-// MaxDgramQueue is net.unix.max_dgram_qlen; SetMaxDgramQueue changes it for new sockets.
-func (ns *Namespace) MaxDgramQueue() int {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	return ns.maxQueue
-}
-
-func (ns *Namespace) SetMaxDgramQueue(n int) {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	ns.maxQueue = n
 }
 
 // bindAbstract gives s an abstract name; EADDRINUSE if it is taken. Preconditions: s.mu.

@@ -18,8 +18,8 @@ func (s *Socket) Listen(c socket.Caller, backlog int32) error {
 		s.mu.Unlock()
 		return errno.EINVAL
 	}
-	if backlog < 0 || backlog > linux.SOMAXCONN {
-		backlog = linux.SOMAXCONN
+	if most := s.Net().Somaxconn(); backlog < 0 || backlog > most {
+		backlog = most
 	}
 	s.backlog = int(backlog)
 	s.state = listening

@@ -110,10 +110,8 @@ func (fs *FS) New(c vfs.Caller, ns *Namespace, typ, protocol int32) (*Socket, er
 
 func (fs *FS) newSocket(ns *Namespace, typ int32) *Socket {
 	s := &Socket{fs: fs, ns: ns, typ: typ, id: lastID.Add(1)}
-	s.Init()
-	ns.mu.Lock()
-	s.backlog = ns.maxQueue
-	ns.mu.Unlock()
+	s.Init(ns.net)
+	s.backlog = int(ns.net.Number("unix/max_dgram_qlen", 10))
 	fs.mu.Lock()
 	fs.all[s] = struct{}{}
 	fs.mu.Unlock()

@@ -61,7 +61,7 @@ type ours struct {
 
 func newOurs() *ours {
 	v := vfs.New()
-	return &ours{c: caller{vfstest.Root()}, fs: NewFS(v), sfs: socket.NewFS(v), ns: NewNamespace()}
+	return &ours{c: caller{vfstest.Root()}, fs: NewFS(v), sfs: socket.NewFS(v), ns: NewNamespace(socket.NewNet(vfstest.Root().Creds().UserNS, 1))}
 }
 
 func sockaddr(prefix string, name int) []byte {
