@@ -201,10 +201,10 @@ func (t *Task) leaveSeccomp() {
 // verdict runs all filters on the call nr with t.args and returns the strongest verdict with the filter
 // that gave it; of equals that of the filter that was installed last.
 func (s *seccompState) verdict(d *linux.SeccompData) (verdict uint32, by *filter) {
-	words := seccomp.WordsOf(d)
+	data := seccomp.DataOf(d)
 	verdict = linux.SECCOMP_RET_ALLOW
 	for f := s.filter; f != nil; f = f.prev {
-		if v := f.prog.Run(&words); seccomp.Stronger(v, verdict) {
+		if v := f.prog.Run(&data); seccomp.Stronger(v, verdict) {
 			verdict, by = v, f
 		}
 	}

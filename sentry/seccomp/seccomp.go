@@ -5,150 +5,39 @@
 // SECCOMP_RET_*; Stronger says which of the verdicts of several filters counts. A Program is plain
 // data. Nothing here knows tasks: the kernel keeps the chain of filters and carries verdicts out.
 //
-// What is refused and what a program means follow the kernel's net/core/filter.c and kernel/seccomp.c,
-// by experiment: the tests compare with the host. No locks.
+// The programs are sentry/bpf's; what is refused of them follows the kernel's kernel/seccomp.c, by experiment: the
+// tests compare with the host. No locks.
 package seccomp
 
 import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/bpf"
 )
 
 // Program is a checked filter. It is immutable. Only Check makes programs that Run may run.
-type Program []linux.SockFilter
+type Program bpf.Program
 
 // dataSize is the size of struct seccomp_data.
 const dataSize = 64
 
-// Instructions that programs may have, and of what kind they are.
-const (
-	other     uint8 = iota + 1
-	load            // k is an offset into the data
-	memory          // k is a cell that is read
-	store           // k is a cell that is written
-	divide          // k is a divisor
-	shift           // k is a count
-	jump            // k is a distance
-	branch          // jt and jf are distances
-	verdict         // ends the program
-	divideByX       // only counts for Cost
-)
-
-// kinds are the instructions that seccomp(2) allows: those of BPF but for loads of bytes and half-words,
-// indirect loads, and the remainder.
-var kinds = map[uint16]uint8{
-	linux.BPF_LD | linux.BPF_W | linux.BPF_ABS:  load,
-	linux.BPF_LD | linux.BPF_W | linux.BPF_LEN:  other,
-	linux.BPF_LDX | linux.BPF_W | linux.BPF_LEN: other,
-	linux.BPF_LD | linux.BPF_IMM:                other,
-	linux.BPF_LDX | linux.BPF_IMM:               other,
-	linux.BPF_LD | linux.BPF_MEM:                memory,
-	linux.BPF_LDX | linux.BPF_MEM:               memory,
-	linux.BPF_ST:                                store,
-	linux.BPF_STX:                               store,
-	linux.BPF_MISC | linux.BPF_TAX:              other,
-	linux.BPF_MISC | linux.BPF_TXA:              other,
-	linux.BPF_ALU | linux.BPF_NEG:               other,
-	linux.BPF_ALU | linux.BPF_ADD | linux.BPF_K: other,
-	linux.BPF_ALU | linux.BPF_ADD | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_SUB | linux.BPF_K: other,
-	linux.BPF_ALU | linux.BPF_SUB | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_MUL | linux.BPF_K: other,
-	linux.BPF_ALU | linux.BPF_MUL | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_DIV | linux.BPF_K: divide,
-	linux.BPF_ALU | linux.BPF_DIV | linux.BPF_X: divideByX,
-	linux.BPF_ALU | linux.BPF_AND | linux.BPF_K: other,
-	linux.BPF_ALU | linux.BPF_AND | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_OR | linux.BPF_K:  other,
-	linux.BPF_ALU | linux.BPF_OR | linux.BPF_X:  other,
-	linux.BPF_ALU | linux.BPF_XOR | linux.BPF_K: other,
-	linux.BPF_ALU | linux.BPF_XOR | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_LSH | linux.BPF_K: shift,
-	linux.BPF_ALU | linux.BPF_LSH | linux.BPF_X: other,
-	linux.BPF_ALU | linux.BPF_RSH | linux.BPF_K: shift,
-	linux.BPF_ALU | linux.BPF_RSH | linux.BPF_X: other,
-
-	linux.BPF_JMP | linux.BPF_JA:                 jump,
-	linux.BPF_JMP | linux.BPF_JEQ | linux.BPF_K:  branch,
-	linux.BPF_JMP | linux.BPF_JEQ | linux.BPF_X:  branch,
-	linux.BPF_JMP | linux.BPF_JGT | linux.BPF_K:  branch,
-	linux.BPF_JMP | linux.BPF_JGT | linux.BPF_X:  branch,
-	linux.BPF_JMP | linux.BPF_JGE | linux.BPF_K:  branch,
-	linux.BPF_JMP | linux.BPF_JGE | linux.BPF_X:  branch,
-	linux.BPF_JMP | linux.BPF_JSET | linux.BPF_K: branch,
-	linux.BPF_JMP | linux.BPF_JSET | linux.BPF_X: branch,
-
-	linux.BPF_RET | linux.BPF_K: verdict,
-	linux.BPF_RET | linux.BPF_A: verdict,
-}
-
-// Check returns prog as a Program, which keeps it; EINVAL if Linux would not take it: an instruction
-// that it does not know, an offset outside the data or not a multiple of 4, a jump behind the end, a
-// memory cell that is read but not surely written before, a division by 0, a shift by more than 31, no
-// verdict at the end.
+// Check returns prog as a Program, which keeps it; EINVAL if Linux would not take it: beyond what is wrong with any
+// program, loads of less than words or of what is not in the data, indirect loads, and remainders.
 func Check(prog []linux.SockFilter) (Program, error) {
-	n := len(prog)
-	if n == 0 || n > linux.BPF_MAXINSNS {
-		return nil, errno.EINVAL
-	}
-	for pc, i := range prog {
-		left := uint32(n - pc - 1) // instructions behind this one
-		bad := false
-		switch kinds[i.Code] {
-		case 0:
-			bad = true
-		case load:
-			bad = i.K >= dataSize || i.K&3 != 0
-		case memory, store:
-			bad = i.K >= linux.BPF_MEMWORDS
-		case divide:
-			bad = i.K == 0
-		case shift:
-			bad = i.K >= 32
-		case jump:
-			bad = i.K >= left
-		case branch:
-			bad = uint32(i.Jt) >= left || uint32(i.Jf) >= left
-		}
-		if bad {
+	for _, i := range prog {
+		switch class, how := i.Code&7, i.Code&0xe0; {
+		case i.Code == linux.BPF_LD|linux.BPF_W|linux.BPF_ABS:
+			if i.K >= dataSize || i.K&3 != 0 {
+				return nil, errno.EINVAL
+			}
+		case class == linux.BPF_LD && (how == linux.BPF_ABS || how == linux.BPF_IND),
+			class == linux.BPF_LDX && how == linux.BPF_MSH,
+			class == linux.BPF_ALU && i.Code&0xf0 == linux.BPF_MOD:
 			return nil, errno.EINVAL
 		}
 	}
-	if kinds[prog[n-1].Code] != verdict || !cellsWritten(prog) {
-		return nil, errno.EINVAL
-	}
-	return prog, nil
-}
-
-// cellsWritten reports whether each memory cell that is read has been written on all ways there. Jumps
-// go forwards only, so one pass will do: behind[pc] are the cells that all jumps to pc have written.
-// Code that nothing reaches may read anything.
-func cellsWritten(prog []linux.SockFilter) bool {
-	const all = ^uint16(0)
-	behind := make([]uint16, len(prog))
-	for pc := range behind {
-		behind[pc] = all
-	}
-	written := uint16(0)
-	for pc, i := range prog {
-		written &= behind[pc]
-		switch kinds[i.Code] {
-		case store:
-			written |= 1 << i.K
-		case memory:
-			if written&(1<<i.K) == 0 {
-				return false
-			}
-		case jump:
-			behind[pc+1+int(i.K)] &= written
-			written = all
-		case branch:
-			behind[pc+1+int(i.Jt)] &= written
-			behind[pc+1+int(i.Jf)] &= written
-			written = all
-		}
-	}
-	return true
+	p, err := bpf.Check(prog)
+	return Program(p), err
 }
 
 // MaxCost is the most that the filters of a task may cost together (Linux's MAX_INSNS_PER_PATH).
@@ -163,10 +52,10 @@ func (p Program) Cost() int {
 	n := 3 // the registers are cleared and the data found
 	for _, i := range p {
 		n++
-		switch kinds[i.Code] {
-		case divideByX:
+		switch class := i.Code & 7; {
+		case i.Code == linux.BPF_ALU|linux.BPF_DIV|linux.BPF_X:
 			n += 4 // X may be 0
-		case branch:
+		case class == linux.BPF_JMP && i.Code != linux.BPF_JMP|linux.BPF_JA:
 			if i.Code&linux.BPF_X == 0 && int32(i.K) < 0 {
 				n++ // immediates have a sign there
 			}
@@ -174,7 +63,7 @@ func (p Program) Cost() int {
 			if i.Jf != 0 && (i.Jt != 0 || !inverts) {
 				n++ // there is one way to jump, not two
 			}
-		case verdict:
+		case class == linux.BPF_RET:
 			if i.Code == linux.BPF_RET|linux.BPF_K {
 				n++
 			}

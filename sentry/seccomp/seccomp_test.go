@@ -1,7 +1,6 @@
 package seccomp
 
 import (
-	"encoding/binary"
 	"slices"
 	"testing"
 
@@ -83,14 +82,14 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got %v, want ok %v", err, c.ok)
 			}
 			if err == nil {
-				p.Run(new(Words))
+				p.Run(new(Data))
 			}
 		})
 	}
 }
 
 func TestRun(t *testing.T) {
-	d := WordsOf(&linux.SeccompData{
+	d := DataOf(&linux.SeccompData{
 		Nr: 257, Arch: linux.AUDIT_ARCH_X86_64, InstructionPointer: 0x1111111122222222,
 		Args: [6]uint64{0x33333333_44444444, 0, 0, 0, 0, 0x55555555_66666666},
 	})
@@ -157,7 +156,7 @@ func TestRun_allocates_nothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		d := WordsOf(&linux.SeccompData{Nr: 1})
+		d := DataOf(&linux.SeccompData{Nr: 1})
 		p.Run(&d)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
@@ -180,12 +179,8 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		var b [dataSize]byte
-		copy(b[:], data)
-		var d Words
-		for i := range d {
-			d[i] = binary.LittleEndian.Uint32(b[4*i:])
-		}
+		var d Data
+		copy(d[:], data)
 		p.Run(&d)
 		if c := p.Cost(); c < len(p)+3 || c > 5*len(p)+3 {
 			t.Errorf("cost %d of %d instructions", c, len(p))

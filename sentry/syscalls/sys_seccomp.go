@@ -5,6 +5,7 @@ import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
+	"ringfence/sentry/bpf"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/seccomp"
 )
@@ -47,6 +48,12 @@ func sysSeccomp(t *kernel.Task, a *arch.Args) (uint64, error) {
 const seccompFilterFlags = linux.SECCOMP_FILTER_FLAG_TSYNC | linux.SECCOMP_FILTER_FLAG_LOG | linux.SECCOMP_FILTER_FLAG_SPEC_ALLOW |
 	linux.SECCOMP_FILTER_FLAG_NEW_LISTENER | linux.SECCOMP_FILTER_FLAG_TSYNC_ESRCH | linux.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 
+// copyInProgram reads the instructions that p leads to. Preconditions: their number was checked.
+func copyInProgram(t *kernel.Task, p *linux.SockFprog) ([]byte, error) {
+	b := make([]byte, int(p.Len)*(*linux.SockFilter)(nil).SizeBytes())
+	return b, t.CopyIn(addr.Addr(p.Filter), b)
+}
+
 // setSeccompFilter installs the program of the struct sock_fprog at an address.
 func setSeccompFilter(t *kernel.Task, flags uint32, at addr.Addr) (uint64, error) {
 	has := func(bits uint32) bool { return flags&bits == bits }
@@ -70,16 +77,11 @@ func setSeccompFilter(t *kernel.Task, flags uint32, at addr.Addr) (uint64, error
 	if p.Filter == 0 {
 		return 0, errno.EINVAL
 	}
-	code := make([]linux.SockFilter, p.Len)
-	size := code[0].SizeBytes()
-	b := make([]byte, size*len(code))
-	if err := t.CopyIn(addr.Addr(p.Filter), b); err != nil {
+	b, err := copyInProgram(t, &p)
+	if err != nil {
 		return 0, err
 	}
-	for i := range code {
-		code[i].UnmarshalBytes(b[i*size:])
-	}
-	prog, err := seccomp.Check(code)
+	prog, err := seccomp.Check(bpf.Unmarshal(b))
 	if err != nil {
 		return 0, err
 	}

@@ -24,8 +24,8 @@ var socketCalls = []line{
 	{linux.SYS_GETSOCKNAME, "getsockname", sysGetsockname, kernel.Full, "", ""},
 	{linux.SYS_GETPEERNAME, "getpeername", sysGetpeername, kernel.Full, "", ""},
 	{linux.SYS_SHUTDOWN, "shutdown", sysShutdown, kernel.Full, "", ""},
-	{linux.SYS_SETSOCKOPT, "setsockopt", sysSetsockopt, kernel.Partial, "", "no filters"},
-	{linux.SYS_GETSOCKOPT, "getsockopt", sysGetsockopt, kernel.Partial, "", "no filters"},
+	{linux.SYS_SETSOCKOPT, "setsockopt", sysSetsockopt, kernel.Partial, "", "no filters on TCP, no eBPF"},
+	{linux.SYS_GETSOCKOPT, "getsockopt", sysGetsockopt, kernel.Partial, "", "no filters on TCP, no eBPF"},
 	{linux.SYS_SENDTO, "sendto", sysSendto, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR", "no urgent bytes on unix streams"},
 	{linux.SYS_RECVFROM, "recvfrom", sysRecvfrom, kernel.Full, "MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", ""},
 }
@@ -283,7 +283,40 @@ func sysSetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	return 0, s.SetOption(t, a[1].Int(), a[2].Int(), value)
+	level, name := a[1].Int(), a[2].Int()
+	if level == linux.SOL_SOCKET && name == linux.SO_ATTACH_FILTER {
+		if value, err = copyInFilter(t, value); err != nil {
+			return 0, err
+		}
+	}
+	return 0, s.SetOption(t, level, name, value)
+}
+
+// copyInFilter reads the instructions that a struct sock_fprog leads to.
+func copyInFilter(t *kernel.Task, value []byte) ([]byte, error) {
+	var p linux.SockFprog
+	if len(value) != p.SizeBytes() {
+		return nil, errno.EINVAL
+	}
+	if p.UnmarshalBytes(value); p.Filter == 0 || p.Len == 0 || p.Len > linux.BPF_MAXINSNS {
+		return nil, errno.EINVAL
+	}
+	return copyInProgram(t, &p)
+}
+
+// getFilter is SO_GET_FILTER, which counts in instructions.
+func getFilter(t *kernel.Task, program []byte, at, lenAt addr.Addr, room int) (uint64, error) {
+	size := (*linux.SockFilter)(nil).SizeBytes()
+	n := len(program) / size
+	if room > 0 && room < n {
+		return 0, errno.EINVAL
+	}
+	if room > 0 {
+		if err := t.CopyOut(at, program); err != nil {
+			return 0, err
+		}
+	}
+	return 0, t.CopyOutUint32(lenAt, uint32(n))
 }
 
 func sysGetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -312,6 +345,9 @@ func sysGetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 		return 0, errno.ERANGE
+	}
+	if level == linux.SOL_SOCKET && name == linux.SO_GET_FILTER {
+		return getFilter(t, value, a[3].Addr(), a[4].Addr(), int(room))
 	}
 	n := min(int(room), len(value))
 	if n > 0 {

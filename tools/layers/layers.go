@@ -70,9 +70,10 @@ var Table = []Layer{
 		Name: "L5",
 		Packages: []string{
 			"sentry/memfile", "sentry/usermem", "sentry/mappable", "sentry/pagestore",
-			"sentry/ktime", "sentry/creds", "sentry/landlock", "sentry/limits", "sentry/seccomp",
+			"sentry/ktime", "sentry/creds", "sentry/landlock", "sentry/limits", "sentry/bpf", "sentry/seccomp",
 		},
 		Within: []string{
+			"sentry/seccomp -> sentry/bpf",
 			// The contents of a file or of anonymous memory, page by page.
 			"sentry/pagestore -> sentry/memfile",
 			"sentry/pagestore -> sentry/mappable",

@@ -146,6 +146,9 @@ func mayMeet(bound, to netip.Addr) error {
 	return errno.EAFNOSUPPORT
 }
 
+// up reports whether what is sent arrives. It does not while the loopback is down, though addresses stay.
+func (st *Stack) up() bool { return st.net.Links.State().LoopbackUp() }
+
 // route returns what an address stands for as a destination, and the source address that goes with it.
 // ENETUNREACH beyond the loopback interface; EADDRNOTAVAIL over IPv6 if the host has no address.
 func (st *Stack) route(a netip.Addr) (dst, src netip.Addr, err error) {

@@ -131,6 +131,9 @@ func (e *endpoint) destinationLocked(m *socket.Message) (netip.AddrPort, error) 
 
 // deliver puts a message into the queue, or drops it if that is full.
 func (e *endpoint) deliver(d *datagram) {
+	if e.family != linux.AF_PACKET && e.Filtered() && !e.filter(d, e.family == linux.AF_INET6) {
+		return
+	}
 	limit := int(e.Options().RcvBuf)
 	e.mu.Lock()
 	took := e.push(d, limit)

@@ -112,18 +112,30 @@ func (f *Frames) see(fr *frame, ether uint16, kind uint8) {
 	if out && (fr.from == f || f.flags[linux.PACKET_IGNORE_OUTGOING]) {
 		ok = false
 	}
-	if ok {
-		f.seen++
-	}
 	f.mu.Unlock()
 	if !ok {
 		return
+	}
+	data := fr.b
+	if f.Filtered() {
+		start := 0
+		if f.typ == linux.SOCK_DGRAM {
+			start = etherHeader
+		}
+		n, ok := f.Accepts(filterPacket(fr.b, start, etherHeader, ether, kind))
+		if !ok {
+			return
+		}
+		data = fr.b[:start+n]
 	}
 	h := header{kind: kind}
 	if fr.partial {
 		h.tos = linux.TP_STATUS_CSUMNOTREADY
 	}
-	f.deliver(&datagram{data: fr.b, head: h, stamp: fr.stamp})
+	f.mu.Lock()
+	f.seen++
+	f.mu.Unlock()
+	f.deliver(&datagram{data: data, whole: len(fr.b), head: h, stamp: fr.stamp})
 }
 
 // Kind implements socket.Socket. As on Linux, the protocol is not told.
@@ -250,7 +262,7 @@ func (f *Frames) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (i
 	f.mu.Unlock()
 	if aux { // struct tpacket_auxdata
 		b := binary.LittleEndian.AppendUint32(nil, linux.TP_STATUS_USER|uint32(d.head.tos))
-		b = binary.LittleEndian.AppendUint32(b, uint32(len(shown.data)))
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(shown.data)+d.whole-len(d.data)))
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(shown.data)))
 		b = binary.LittleEndian.AppendUint16(b, 0)
 		b = binary.LittleEndian.AppendUint16(b, net)

@@ -36,6 +36,9 @@ func (st *Stack) toRaws(p *packet) bool {
 
 // input sends a packet over the interface.
 func (st *Stack) input(p *packet) {
+	if !st.up() {
+		return
+	}
 	st.watch(p)
 	st.arrive(p)
 }
@@ -133,6 +136,9 @@ func (st *Stack) udpInput(p *packet) {
 
 // udpDeliver gives a datagram to the socket that has the port. p is the same as a packet, nil if nobody asked.
 func (st *Stack) udpDeliver(ports ports, d *datagram, to netip.AddrPort, p *packet) {
+	if !st.up() {
+		return
+	}
 	if !st.unicast(d.to) {
 		st.spread(ports, d, to)
 		return

@@ -372,6 +372,9 @@ func setCommonOption(c socket.Caller, b *socket.Base, name int32, value []byte) 
 
 // SetOption implements socket.Socket.
 func (t *TCP) SetOption(c socket.Caller, level, name int32, value []byte) error {
+	if level == linux.SOL_SOCKET && name == linux.SO_ATTACH_FILTER {
+		return errno.EOPNOTSUPP // there are no packets to look at
+	}
 	if level == linux.SOL_SOCKET {
 		err := setCommonOption(c, &t.Base, name, value)
 		if err == nil {

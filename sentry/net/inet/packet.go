@@ -137,11 +137,11 @@ func pseudo(src, dst netip.Addr, proto uint8, size int) uint16 {
 
 // udpPacket is what d is as a packet. Its checksum is of the pseudo header alone, as where Linux leaves
 // the rest to the loopback device.
-func udpPacket(proto uint8, d *datagram, to netip.AddrPort) *packet {
+func udpPacket(proto uint8, d *datagram, port uint16) *packet {
 	p := &packet{src: d.from.Addr(), dst: d.to, proto: proto, head: d.head, df: true, stamp: d.stamp}
 	p.body = make([]byte, udpHeader, udpHeader+len(d.data))
 	binary.BigEndian.PutUint16(p.body[0:], d.from.Port())
-	binary.BigEndian.PutUint16(p.body[2:], to.Port())
+	binary.BigEndian.PutUint16(p.body[2:], port)
 	p.body = append(p.body, d.data...)
 	binary.BigEndian.PutUint16(p.body[4:], uint16(len(p.body)))
 	binary.BigEndian.PutUint16(p.body[6:], p.pseudo())

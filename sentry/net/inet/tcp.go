@@ -275,6 +275,9 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 		return err
 	}
 	dst, src, err := t.st.route(a.Addr())
+	if err == nil && !t.st.up() {
+		err = errno.ENETUNREACH // Linux tries until it is tired
+	}
 	if err == nil && t.binding != nil {
 		err = mayMeet(t.binding.addr, dst)
 	}

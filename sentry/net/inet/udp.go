@@ -23,6 +23,7 @@ type datagram struct {
 	to    netip.Addr
 	head  header
 	stamp int64
+	whole int // size of a frame before a filter cut it
 }
 
 // cost is what a datagram takes of SO_RCVBUF, about as much as on Linux.
@@ -280,7 +281,7 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	var p *packet
 	if u.st.tapped() {
-		p = udpPacket(uint8(u.protocol), d, to)
+		p = udpPacket(uint8(u.protocol), d, to.Port())
 		u.st.tap(p)
 	}
 	u.st.udpDeliver(u.ports, d, to, p)
@@ -317,6 +318,15 @@ func (u *UDP) portClosed(to netip.AddrPort) {
 // deliver puts a datagram into the queue, or drops it if that is full.
 func (u *UDP) deliver(d *datagram) {
 	limit := int(u.Options().RcvBuf)
+	if u.Filtered() {
+		u.mu.Lock()
+		port := u.local.Port()
+		u.mu.Unlock()
+		var ok bool
+		if d, ok = u.filterDatagram(d, port); !ok {
+			return
+		}
+	}
 	u.mu.Lock()
 	took := u.push(d, limit)
 	u.mu.Unlock()

@@ -40,6 +40,7 @@ func (t *Table) Add(index int32, a Address) error {
 				break
 			}
 		}
+		a.Spread = l.Up()
 		l.Addrs = slices.Insert(l.Addrs, at, a)
 		if a.Addr().Is4() {
 			s.Routed = true
@@ -85,23 +86,21 @@ type Type uint8
 
 const (
 	Foreign   Type = iota // none of this namespace
-	Local                 // of an interface that is up
+	Local                 // of an interface
 	Broadcast             // of a network of an interface that is up
 )
 
 // Find says what an IPv4 or IPv6 address is, and as whose packets to it come: the source, which is
-// invalid for a foreign one. On a loopback all of an IPv4 network is local.
+// invalid for a foreign one. On a loopback all of an IPv4 network is local. Addresses of IPv4 stay local
+// when an interface goes down.
 func (s *State) Find(ip netip.Addr) (Type, netip.Addr) {
 	typ, src, bits := Foreign, netip.Addr{}, -1
 	for i := range s.Links {
 		l := &s.Links[i]
-		if !l.Up() {
-			continue
-		}
 		for k := range l.Addrs {
 			a := &l.Addrs[k]
 			if ip.Is6() {
-				if a.Addr() == ip {
+				if a.Addr() == ip && l.Up() {
 					return Local, ip
 				}
 				continue
@@ -109,7 +108,7 @@ func (s *State) Find(ip netip.Addr) (Type, netip.Addr) {
 			if !a.Addr().Is4() {
 				continue
 			}
-			if ip == a.Broadcast || a.Bits() < 31 && a.Flags&linux.IFA_F_SECONDARY == 0 && ip == Last(a.Network()) {
+			if l.Up() && (ip == a.Broadcast || a.Bits() < 31 && a.Flags&linux.IFA_F_SECONDARY == 0 && ip == Last(a.Network())) {
 				return Broadcast, a.Addr()
 			}
 			if a.Addr() == ip && bits < 32 {
@@ -118,7 +117,7 @@ func (s *State) Find(ip netip.Addr) (Type, netip.Addr) {
 					src = l.Primary(a)
 				}
 			}
-			if l.Flags&linux.IFF_LOOPBACK != 0 && a.Bits() > bits && a.Network().Contains(ip) {
+			if l.Flags&linux.IFF_LOOPBACK != 0 && a.Spread && a.Bits() > bits && a.Network().Contains(ip) {
 				typ, src, bits = Local, a.Addr(), a.Bits()
 			}
 		}

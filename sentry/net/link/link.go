@@ -52,6 +52,9 @@ type Address struct {
 	Scope     uint8
 	Flags     uint32 // IFA_F_*
 	Label     string // of IPv4
+	// Spread says that the interface was up since it has the address: before, Linux takes of an IPv4 network
+	// only the address itself for local.
+	Spread bool
 }
 
 // State is the interfaces of a namespace. Immutable.
@@ -109,6 +112,9 @@ func (s *State) ByName(name string) *Link {
 	return nil
 }
 
+// LoopbackUp reports whether what the namespace sends to itself arrives.
+func (s *State) LoopbackUp() bool { return s.ByIndex(Loopback).Up() }
+
 // Up reports whether the interface is in use.
 func (l *Link) Up() bool { return l.Flags&linux.IFF_UP != 0 }
 
@@ -165,6 +171,9 @@ func (t *Table) SetFlags(index int32, flags, mask uint32) error {
 		case !l.Up() && was:
 			l.Addrs = slices.DeleteFunc(l.Addrs, func(a Address) bool { return a.Addr().Is6() })
 		}
+		for i := range l.Addrs {
+			l.Addrs[i].Spread = l.Addrs[i].Spread || l.Up()
+		}
 		return nil
 	})
 	if err != nil {
@@ -187,7 +196,9 @@ func (t *Table) tell(old, now *Link) {
 }
 
 // Holds reports whether the interface has an address.
-func (l *Link) Holds(a *Address) bool { return slices.Contains(l.Addrs, *a) }
+func (l *Link) Holds(a *Address) bool {
+	return slices.ContainsFunc(l.Addrs, func(b Address) bool { return a.Prefix == b.Prefix && a.Peer == b.Peer })
+}
 
 // SetMTU changes how much a packet holds; EINVAL for what no packet can be.
 func (t *Table) SetMTU(index int32, mtu int32) error {

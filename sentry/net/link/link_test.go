@@ -55,8 +55,15 @@ func TestFind(t *testing.T) {
 	find("fd00::1", Local, "fd00::1")
 	find("fd00::2", Foreign, "")
 	up(t, b, false)
-	find("10.7.7.7", Foreign, "")
+	find("10.7.7.7", Local, "10.1.2.3")
+	find("10.255.255.255", Local, "10.1.2.3")
+	if err := b.Add(Loopback, address("11.1.2.3/8")); err != nil {
+		t.Fatal(err)
+	}
+	find("11.1.2.3", Local, "11.1.2.3")
+	find("11.1.2.4", Foreign, "")
 	up(t, b, true)
+	find("11.1.2.4", Local, "11.1.2.3")
 	find("10.7.7.7", Local, "10.1.2.3")
 	find("fd00::1", Foreign, "") // gone with the link
 }

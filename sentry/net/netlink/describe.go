@@ -112,9 +112,6 @@ type route struct {
 
 // routesOf returns the routes that an interface's addresses make, in order of destinations.
 func routesOf(l *link.Link) []route {
-	if !l.Up() {
-		return nil
-	}
 	var all []route
 	add := func(dst netip.Prefix, src netip.Addr, kind uint8) {
 		rt := route{dst.Masked(), src, l.Index, kind}
@@ -129,10 +126,10 @@ func routesOf(l *link.Link) []route {
 		switch {
 		case ip.Is6() && a.Bits() < bits:
 			add(a.Prefix, ip, linux.RTN_UNICAST)
-		case ip.Is6():
+		case ip.Is6(), !a.Spread:
 		case a.Bits() < bits:
 			add(a.Network(), l.Primary(a), linux.RTN_LOCAL)
-			if a.Bits() < 31 {
+			if a.Bits() < 31 && l.Up() {
 				add(netip.PrefixFrom(link.Last(a.Network()), bits), l.Primary(a), linux.RTN_BROADCAST)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/bpf"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
@@ -269,6 +270,11 @@ func (s *Socket) Post(b []byte) { s.post(b, 0) }
 // post puts a datagram into the socket's own queue, of a group if that is not 0. A full queue loses it, and the
 // program learns of that.
 func (s *Socket) post(b []byte, group uint32) {
+	n, ok := s.Accepts(&bpf.Packet{Bytes: b})
+	if !ok {
+		return
+	}
+	b = b[:n]
 	s.mu.Lock()
 	full := s.bytes+len(b) > int(s.Options().RcvBuf)
 	if !full {

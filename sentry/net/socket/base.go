@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
+	"ringfence/sentry/bpf"
 	"ringfence/sentry/ktime"
 	"ringfence/sentry/vfs"
 )
@@ -25,10 +27,14 @@ type Base struct {
 	Queue wait.Queue
 	net   *Net // that the socket was made in and stays in; immutable
 
-	mu    sync.Mutex
-	opts  Options
-	err   errno.Errno // pending (sk_err)
-	file  *vfs.File   // not a reference; nil before there is one
+	filter atomic.Pointer[bpf.Program] // changed under mu
+
+	mu           sync.Mutex
+	opts         Options
+	err          errno.Errno // pending (sk_err)
+	filterLocked bool        // SO_LOCK_FILTER
+
+	file  *vfs.File // not a reference; nil before there is one
 	inode uint64
 }
 
@@ -167,6 +173,9 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 	if len(value) < 4 {
 		return errno.EINVAL
 	}
+	if ok, err := b.setFilter(name, value); ok {
+		return err
+	}
 	v := int32(binary.LittleEndian.Uint32(value))
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -263,6 +272,8 @@ func (b *Base) setTimeout(recv bool, value []byte) error {
 func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 	family, typ, protocol := s.Kind()
 	switch name {
+	case linux.SO_GET_FILTER:
+		return b.program(), nil
 	case linux.SO_ERROR:
 		if e, ok := b.TakeError().(errno.Errno); ok {
 			return Int(int32(e)), nil
@@ -296,6 +307,12 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 		return Int(o.Mark), nil
 	case linux.SO_BUSY_POLL:
 		return Int(o.BusyPoll), nil
+	case linux.SO_LOCK_FILTER:
+		return Int(b2i(b.filterLocked)), nil
+	case linux.SO_NETNS_COOKIE:
+		return binary.LittleEndian.AppendUint64(nil, b.net.Cookie), nil
+	case linux.SO_BPF_EXTENSIONS:
+		return Int(bpf.Extensions), nil
 	case linux.SO_ZEROCOPY:
 		return Int(b2i(o.ZeroCopy)), nil
 	case linux.SO_LINGER:

@@ -3,6 +3,7 @@ package unix
 import (
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/bpf"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/usermem"
 	"ringfence/sentry/vfs"
@@ -109,6 +110,13 @@ func (s *Socket) post(c vfs.Caller, peer *Socket, m *socket.Message, msg *messag
 			other.mu.Unlock()
 			return errno.EAGAIN
 		}
+		n, ok := other.Accepts(&bpf.Packet{Bytes: msg.buf[:msg.w]})
+		if !ok { // The sender learns nothing, and keeps its files.
+			other.mu.Unlock()
+			msg.free()
+			return nil
+		}
+		msg.w = n
 		s.wmem.Add(msg.charge)
 		s.fs.inflight.Add(int64(len(m.Files)))
 		msg.files, m.Files = m.Files, nil
