@@ -394,6 +394,16 @@ const CmsgHdrSize = 16
 // CmsgAlign rounds a control message's length up to where the next one starts.
 func CmsgAlign(n uint64) uint64 { return (n + 7) &^ 7 }
 
+// Origins of errors in the queue of errors (struct sock_extended_err).
+const (
+	SO_EE_ORIGIN_NONE         = 0
+	SO_EE_ORIGIN_LOCAL        = 1
+	SO_EE_ORIGIN_ICMP         = 2
+	SO_EE_ORIGIN_ICMP6        = 3
+	SO_EE_ORIGIN_TIMESTAMPING = 4
+	SO_EE_ORIGIN_ZEROCOPY     = 5
+)
+
 // Ucred is struct ucred (SO_PEERCRED, SCM_CREDENTIALS).
 type Ucred struct {
 	PID int32

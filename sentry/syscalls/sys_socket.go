@@ -336,6 +336,9 @@ func sysGetsockopt(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if level == linux.SOL_SOCKET && name == linux.SO_PEERPIDFD {
 		return peerPidfd(t, s, a[3].Addr(), a[4].Addr(), int(room))
 	}
+	if level == linux.SOL_SOCKET && name == linux.SO_NETNS_COOKIE && room != 8 {
+		return 0, errno.EINVAL
+	}
 	value, err := s.Option(t, level, name, int(room))
 	if err != nil {
 		return 0, err

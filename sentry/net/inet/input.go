@@ -158,6 +158,6 @@ func (st *Stack) udpDeliver(ports ports, d *datagram, to netip.AddrPort, p *pack
 		st.unreachable(p, linux.ICMP_DEST_UNREACH, linux.ICMP_PORT_UNREACH)
 	}
 	if e := st.find(ports, to, d.from); e != nil {
-		e.udp.portClosed(to)
+		e.udp.portClosed(d, to)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // options are the options below SOL_SOCKET. Guarded by the socket's mu.
 type options struct {
 	v6only             bool
-	recvErr            bool // IP_RECVERR: unconnected sockets hear of closed ports
+	recvErr4, recvErr6 bool // IP_RECVERR, IPV6_RECVERR: the queue of errors is kept, and unconnected sockets hear of closed ports
 	pktInfo4, pktInfo6 bool
 	congestion         string     // TCP_CONGESTION if set
 	multicastIf        bool       // IP_MULTICAST_IF names the loopback interface,
@@ -66,6 +66,8 @@ var intOptions = map[option]spec{
 	{linux.SOL_IP, linux.IP_RECVOPTS}:             {flag: true},
 	{linux.SOL_IP, linux.IP_RECVTOS}:              {flag: true},
 	{linux.SOL_IP, linux.IP_FREEBIND}:             {flag: true},
+	{linux.SOL_IP, linux.IP_TRANSPARENT}:          {flag: true},
+	{linux.SOL_IP, linux.IP_MINTTL}:               {low: 0, high: 255},
 	{linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT}: {flag: true},
 	{linux.SOL_IP, linux.IP_MULTICAST_TTL}:        {value: 1, low: 0, high: 255},
 	{linux.SOL_IP, linux.IP_MULTICAST_LOOP}:       {value: 1, flag: true},
@@ -81,6 +83,8 @@ var intOptions = map[option]spec{
 	{linux.SOL_IPV6, linux.IPV6_RECVHOPLIMIT}:   {flag: true},
 	{linux.SOL_IPV6, linux.IPV6_DONTFRAG}:       {flag: true},
 	{linux.SOL_IPV6, linux.IPV6_FREEBIND}:       {flag: true},
+	{linux.SOL_IPV6, linux.IPV6_TRANSPARENT}:    {flag: true},
+	{linux.SOL_IPV6, ip6MinHops}:                {low: 0, high: 255},
 }
 
 // owns reports whether sockets of a family and type have options of a level; Linux lets IPv6
@@ -113,6 +117,11 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 			return errno.EINVAL
 		}
 		return errno.ENOENT
+	case option{linux.SOL_TCP, linux.TCP_ULP}:
+		if len(value) == 0 {
+			return errno.EINVAL
+		}
+		return errno.ENOENT // there is no TLS
 	case option{linux.SOL_IP, linux.IP_ADD_MEMBERSHIP}, option{linux.SOL_IP, linux.IP_DROP_MEMBERSHIP},
 		option{linux.SOL_IPV6, linux.IPV6_ADD_MEMBERSHIP}, option{linux.SOL_IPV6, linux.IPV6_DROP_MEMBERSHIP}:
 		return errno.EPROTO // of a stream: others are asked first (setGroup)
@@ -141,8 +150,11 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 		}
 		o.v6only = v != 0
 		return nil
-	case option{linux.SOL_IP, linux.IP_RECVERR}, option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
-		o.recvErr = v != 0
+	case option{linux.SOL_IP, linux.IP_RECVERR}:
+		o.recvErr4 = v != 0
+		return nil
+	case option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
+		o.recvErr6 = v != 0
 		return nil
 	case option{linux.SOL_IP, linux.IP_PKTINFO}:
 		o.pktInfo4 = v != 0
@@ -153,7 +165,7 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 	}
 	s, ok := intOptions[key]
 	if !ok {
-		return errno.ENOPROTOOPT
+		return setTold(key, v)
 	}
 	switch {
 	case s.flag:
@@ -170,8 +182,8 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 	return nil
 }
 
-// get returns an option.
-func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error) {
+// get returns an option of a socket of a protocol. mtu is that of where it is connected to, 0 if it is not.
+func (o *options) get(family, protocol int32, tcp bool, mtu uint32, level, name int32) ([]byte, error) {
 	if !owns(family, tcp, level) {
 		if family == linux.AF_INET {
 			return nil, errno.EOPNOTSUPP
@@ -190,8 +202,10 @@ func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error)
 		return v, nil
 	case option{linux.SOL_IPV6, linux.IPV6_V6ONLY}:
 		return socket.Int(flag(o.v6only)), nil
-	case option{linux.SOL_IP, linux.IP_RECVERR}, option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
-		return socket.Int(flag(o.recvErr)), nil
+	case option{linux.SOL_IP, linux.IP_RECVERR}:
+		return socket.Int(flag(o.recvErr4)), nil
+	case option{linux.SOL_IPV6, linux.IPV6_RECVERR}:
+		return socket.Int(flag(o.recvErr6)), nil
 	case option{linux.SOL_IP, linux.IP_PKTINFO}:
 		return socket.Int(flag(o.pktInfo4)), nil
 	case option{linux.SOL_IP, linux.IP_MULTICAST_IF}, option{linux.SOL_IPV6, linux.IPV6_MULTICAST_IF}:
@@ -205,7 +219,7 @@ func (o *options) get(family int32, tcp bool, level, name int32) ([]byte, error)
 	if s, ok := intOptions[key]; ok {
 		return socket.Int(s.value), nil
 	}
-	return nil, errno.ENOPROTOOPT
+	return o.getTold(key, protocol, mtu)
 }
 
 func flag(b bool) int32 {
@@ -236,6 +250,17 @@ func (o *options) foreign(v6 bool) bool {
 		return true
 	}
 	return o.value(linux.SOL_IP, linux.IP_FREEBIND) != 0 || o.value(linux.SOL_IP, linux.IP_TRANSPARENT) != 0
+}
+
+// mayBeTransparent reports whether c may set an option: IP_TRANSPARENT is for who has a say in the network. EPERM.
+func mayBeTransparent(c socket.Caller, n *socket.Net, level, name int32, value []byte) error {
+	if level == linux.SOL_IP && name == linux.IP_TRANSPARENT || level == linux.SOL_IPV6 && name == linux.IPV6_TRANSPARENT {
+		on := len(value) > 0 && value[0] != 0 || len(value) >= 4 && binary.LittleEndian.Uint32(value) != 0
+		if on && !n.Has(c, linux.CAP_NET_RAW) && !n.Admin(c) {
+			return errno.EPERM
+		}
+	}
+	return nil
 }
 
 // header returns the header of a datagram that is sent over IPv4 or IPv6.
@@ -336,18 +361,6 @@ func commonOption(b *socket.Base, s socket.Socket, name int32, accepts bool) ([]
 	switch name {
 	case linux.SO_ACCEPTCONN:
 		return socket.Int(flag(accepts)), nil
-	case linux.SO_PEERCRED:
-		v := make([]byte, 12)
-		u := linux.Ucred{PID: 0, UID: ^uint32(0), GID: ^uint32(0)}
-		u.MarshalBytes(v)
-		return v, nil
-	case linux.SO_BINDTODEVICE:
-		if d := b.Options().Device; d != "" {
-			return []byte(d + "\x00"), nil
-		}
-		return nil, nil
-	case linux.SO_MAX_PACING_RATE:
-		return socket.Int(-1), nil
 	case linux.SO_PEEK_OFF:
 		return nil, errno.EOPNOTSUPP
 	}
@@ -387,6 +400,9 @@ func (t *TCP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 		}
 		return err
 	}
+	if err := mayBeTransparent(c, t.Net(), level, name, value); err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.opts.set(t.family, true, level, name, value, t.binding != nil)
@@ -401,7 +417,7 @@ func (t *TCP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 		if level == linux.SOL_TCP && name == linux.TCP_INFO {
 			return t.infoLocked(), nil
 		}
-		return t.opts.get(t.family, true, level, name)
+		return t.opts.get(t.family, linux.IPPROTO_TCP, true, t.st.wayMTU(t.state == connected), level, name)
 	}
 	t.mu.Unlock()
 	return commonOption(&t.Base, t, name, st == listening)
@@ -455,6 +471,9 @@ func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 	if level == linux.SOL_SOCKET {
 		return setCommonOption(c, &u.Base, name, value)
 	}
+	if err := mayBeTransparent(c, u.Net(), level, name, value); err != nil {
+		return err
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if i, ok := u.coverageOption(level, name); ok {
@@ -473,7 +492,12 @@ func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 	if ok, err := u.opts.setGroup(u.st, u.family, level, name, value); ok {
 		return err
 	}
-	return u.opts.set(u.family, false, level, name, value, u.binding != nil)
+	err := u.opts.set(u.family, false, level, name, value, u.binding != nil)
+	if err == nil && (level == linux.SOL_IP && name == linux.IP_RECVERR && !u.opts.recvErr4 ||
+		level == linux.SOL_IPV6 && name == linux.IPV6_RECVERR && !u.opts.recvErr6) {
+		u.failures = nil
+	}
+	return err
 }
 
 // Option implements socket.Socket.
@@ -486,7 +510,7 @@ func (u *UDP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 	if i, ok := u.coverageOption(level, name); ok {
 		return binary.LittleEndian.AppendUint32(nil, uint32(u.coverage[i])), nil
 	}
-	return u.opts.get(u.family, false, level, name)
+	return u.opts.get(u.family, u.protocol, false, u.st.wayMTU(u.remote.IsValid()), level, name)
 }
 
 // coverageOption says which of the options of UDP-Lite it is, if it is one and the socket has them.

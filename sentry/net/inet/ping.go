@@ -257,7 +257,7 @@ func (p *Ping) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.opts.get(p.family, false, level, name)
+	return p.opts.get(p.family, p.protocol, false, p.st.wayMTU(p.remote.IsValid()), level, name)
 }
 
 // Ioctl implements socket.Socket: Linux has none for ping sockets.

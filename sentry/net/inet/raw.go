@@ -357,7 +357,7 @@ func (r *Raw) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 	case key == option{linux.SOL_IPV6, linux.IPV6_HDRINCL} && v6, key == option{linux.SOL_IP, linux.IP_HDRINCL}:
 		return socket.Int(flag(r.hdrIncl)), nil
 	}
-	return r.opts.get(r.family, false, level, name)
+	return r.opts.get(r.family, r.protocol, false, r.st.wayMTU(r.remote.IsValid()), level, name)
 }
 
 // Ioctl implements socket.Socket.

@@ -81,6 +81,7 @@ type UDP struct {
 	inbox
 	// coverage are UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV, in bytes, which a loopback does without.
 	coverage [2]int32
+	failures []*failure // of datagrams that were sent, the oldest first
 }
 
 func (st *Stack) newUDP(family, protocol int32) *UDP {
@@ -304,17 +305,6 @@ func (u *UDP) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
 	return dst, src, err
 }
 
-// portClosed is told that nobody listens at to.
-func (u *UDP) portClosed(to netip.AddrPort) {
-	u.mu.Lock()
-	hears := u.remote == to || !u.remote.IsValid() && u.opts.recvErr
-	u.mu.Unlock()
-	if hears {
-		u.SetError(errno.ECONNREFUSED)
-		u.Queue.Notify(changed)
-	}
-}
-
 // deliver puts a datagram into the queue, or drops it if that is full.
 func (u *UDP) deliver(d *datagram) {
 	limit := int(u.Options().RcvBuf)
@@ -338,7 +328,7 @@ func (u *UDP) deliver(d *datagram) {
 // Recv implements socket.Socket.
 func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int, error) {
 	if m.Flags&linux.MSG_ERRQUEUE != 0 {
-		return 0, errno.EAGAIN
+		return u.recvFailure(dst, m)
 	}
 	if m.Flags&linux.MSG_OOB != 0 {
 		return 0, errno.EINVAL
@@ -385,6 +375,12 @@ func (u *UDP) Readiness() wait.Mask {
 	if u.head != nil {
 		m |= readable
 	}
+	if len(u.failures) > 0 {
+		m |= wait.Err
+		if u.Options().SelectErr {
+			m |= wait.Pri
+		}
+	}
 	return m
 }
 
@@ -393,7 +389,7 @@ func (u *UDP) Close() {
 	u.mu.Lock()
 	b := u.binding
 	u.opts.leaveAll(u.st)
-	u.binding, u.head, u.tail, u.used = nil, nil, nil, 0
+	u.binding, u.head, u.tail, u.used, u.failures = nil, nil, nil, 0, nil
 	u.mu.Unlock()
 	u.st.unbind(u.ports, b)
 	u.st.mu.Lock()

@@ -57,6 +57,8 @@ func (s *Socket) Option(_ socket.Caller, level, name int32, _ int) ([]byte, erro
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return binary.LittleEndian.AppendUint64(nil, s.groups), nil
+	case level == linux.SOL_NETLINK && name == linux.NETLINK_LISTEN_ALL_NSID:
+		return socket.Int(0), nil
 	case level != linux.SOL_NETLINK, name < 0, name >= 32, settable&(1<<name) == 0:
 		return nil, errno.ENOPROTOOPT
 	}

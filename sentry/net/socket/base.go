@@ -11,6 +11,7 @@ import (
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/bpf"
 	"ringfence/sentry/ktime"
+	"ringfence/sentry/net/link"
 	"ringfence/sentry/vfs"
 )
 
@@ -53,6 +54,8 @@ type Options struct {
 	NoCheck, Debug         bool
 	Timestamp, TimestampNS bool
 	RxqOvfl, ZeroCopy      bool
+	SelectErr              bool
+	BufLock                int32 // SO_BUF_LOCK: which sizes of buffers were set
 	PeekOff                int32 // -1: off
 	BusyPoll               int32
 	Device                 string // SO_BINDTODEVICE
@@ -159,6 +162,8 @@ func (o *Options) flagOption(name int32) *bool {
 		return &o.TimestampNS
 	case linux.SO_RXQ_OVFL:
 		return &o.RxqOvfl
+	case linux.SO_SELECT_ERR_QUEUE:
+		return &o.SelectErr
 	}
 	return nil
 }
@@ -190,18 +195,36 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 	switch name {
 	case linux.SO_SNDBUF:
 		o.SndBuf = max(min(max(v, 0), MaxBuf)*2, minSndBuf)
+		o.BufLock |= sndBufLock
 	case linux.SO_RCVBUF:
 		o.RcvBuf = max(min(max(v, 0), MaxBuf)*2, minRcvBuf)
+		o.BufLock |= rcvBufLock
 	case linux.SO_SNDBUFFORCE:
 		if !b.net.Admin(c) {
 			return errno.EPERM
 		}
 		o.SndBuf = max(min(max(v, 0), maxForcedBuf)*2, minSndBuf)
+		o.BufLock |= sndBufLock
 	case linux.SO_RCVBUFFORCE:
 		if !b.net.Admin(c) {
 			return errno.EPERM
 		}
 		o.RcvBuf = max(min(max(v, 0), maxForcedBuf)*2, minRcvBuf)
+		o.BufLock |= rcvBufLock
+	case linux.SO_BUF_LOCK:
+		if v&^(sndBufLock|rcvBufLock) != 0 {
+			return errno.EINVAL
+		}
+		o.BufLock = v
+	case linux.SO_BINDTOIFINDEX:
+		switch v {
+		case 0:
+			o.Device = ""
+		case LoopbackIndex:
+			o.Device = link.Name
+		default:
+			return errno.ENODEV
+		}
 	case linux.SO_RCVLOWAT:
 		if v < 0 {
 			v = math.MaxInt32
@@ -235,6 +258,12 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 	}
 	return nil
 }
+
+// Bits of SO_BUF_LOCK.
+const (
+	sndBufLock = 1
+	rcvBufLock = 2
+)
 
 // maxForcedBuf bounds what even CAP_NET_ADMIN may ask of the sentry's memory.
 const maxForcedBuf = 16 << 20
@@ -325,6 +354,33 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 		return timevalBytes(o.SndTimeout), nil
 	case linux.SO_PEEK_OFF:
 		return Int(o.PeekOff), nil
+	case linux.SO_MAX_PACING_RATE: // none
+		return binary.LittleEndian.AppendUint64(nil, math.MaxUint64), nil
+	case linux.SO_MEMINFO:
+		return b.memInfo(), nil
+	case linux.SO_BUF_LOCK:
+		return Int(o.BufLock), nil
+	case linux.SO_BINDTOIFINDEX:
+		if o.Device != "" {
+			return Int(LoopbackIndex), nil
+		}
+		return Int(0), nil
+	case linux.SO_TIMESTAMPING_OLD, linux.SO_TIMESTAMPING_NEW, linux.SO_TXTIME:
+		return make([]byte, 8), nil
+	case linux.SO_WIFI_STATUS, linux.SO_NOFCS, linux.SO_PREFER_BUSY_POLL, linux.SO_RESERVE_MEM, linux.SO_RCVMARK:
+		return Int(0), nil
+	case linux.SO_PEERGROUPS:
+		return nil, errno.ENODATA
+	case linux.SO_PEERCRED:
+		v := make([]byte, 12)
+		u := linux.Ucred{PID: 0, UID: ^uint32(0), GID: ^uint32(0)}
+		u.MarshalBytes(v)
+		return v, nil
+	case linux.SO_BINDTODEVICE:
+		if o.Device != "" {
+			return []byte(o.Device + "\x00"), nil
+		}
+		return nil, nil
 	case linux.SO_COOKIE:
 		v := make([]byte, 8)
 		binary.LittleEndian.PutUint64(v, b.inode)
@@ -337,6 +393,14 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 		return Int(0), nil
 	}
 	return nil, errno.ENOPROTOOPT
+}
+
+// memInfo is what SO_MEMINFO tells: of the counters of memory (SK_MEMINFO_*) only the limits are known.
+func (b *Base) memInfo() []byte {
+	v := make([]byte, 9*4)
+	binary.LittleEndian.PutUint32(v[1*4:], uint32(b.opts.RcvBuf))
+	binary.LittleEndian.PutUint32(v[3*4:], uint32(b.opts.SndBuf))
+	return v
 }
 
 func timevalBytes(ns int64) []byte {
