@@ -16,6 +16,7 @@ import (
 // deadlocks and nothing is left.
 func TestManyAtOnce(t *testing.T) {
 	o := newOurs(portNames{linux.AF_INET, 20000})
+	o.st.SetPingGroups(EveryGroup)
 	var mu sync.Mutex
 	files := make([]*vfs.File, 12)
 	get := func(rnd *rand.Rand) *vfs.File {
@@ -34,7 +35,10 @@ func TestManyAtOnce(t *testing.T) {
 			case i == 7:
 				typ, proto = linux.SOCK_DGRAM, linux.IPPROTO_ICMP
 			}
-			s, _ := o.st.New(o.c, linux.AF_INET, typ, proto)
+			s, err := o.st.New(o.c, linux.AF_INET, typ, proto)
+			if err != nil {
+				panic(err)
+			}
 			if i == 9 {
 				s.Close()
 				s, _ = o.st.NewFrames(o.c, linux.SOCK_RAW, int32(swap(linux.ETH_P_ALL)))
