@@ -4,7 +4,7 @@
 set -eu
 
 run="ca-certificates"
-test="$run bash bc binutils bzip2 coreutils diffutils file findutils gawk gcc gdb git grep gzip
+test="$run bash bc binutils bubblewrap bzip2 coreutils diffutils file findutils gawk gcc gdb git grep gzip
       default-jre-headless libc6-dev luajit make nodejs patch perl procps psmisc python3 redis-server redis-tools
       sed sqlite3 strace tar time util-linux xxd xz-utils zip unzip"
 bench="$run bash binutils coreutils findutils gcc git grep libc6-dev make python3 redis-server redis-tools runc

@@ -38,11 +38,12 @@ type Mount struct {
 	mountpoint  *Dentry
 	children    []*Mount
 	propagation Propagation
-	group       int    // peer group, if shared
-	master      int    // peer group that a slave receives from
-	locked      bool   // cannot be unmounted or moved alone; see mountlock.go
-	lockedFlags uint32 // flags that cannot be cleared
-	lockedAtime bool   // MS_NOATIME and its like stay as they are
+	group       int       // peer group, if shared
+	master      int       // peer group that a slave receives from
+	locked      bool      // cannot be unmounted or moved alone; see mountlock.go
+	lockedFlags uint32    // flags that cannot be cleared
+	lockedAtime bool      // MS_NOATIME and its like stay as they are
+	hidden      []*Dentry // with references: see hideLocked
 }
 
 // mountFlags are the MS_* flags that a mount has for itself.
@@ -84,6 +85,7 @@ func (m *Mount) decRef() {
 	switch r := m.refs.Add(-1); {
 	case r == 0:
 		m.v.liveMounts.Add(-1)
+		m.unhide()
 		m.Root.DecRef()
 		m.SB.decActive()
 	case r < 0:
@@ -91,18 +93,19 @@ func (m *Mount) decRef() {
 	}
 }
 
-// mountOn returns what is mounted on p, with a reference, or nil.
-func (v *VFS) mountOn(p Path) *Mount {
+// mountOn returns what is mounted on p, with a reference, or nil; then p may be hidden.
+func (v *VFS) mountOn(p Path) (m *Mount, hidden bool) {
 	v.mountMu.RLock()
 	defer v.mountMu.RUnlock()
-	m := v.mounts[mountKey{p.Mount, p.Dentry}]
-	if m != nil {
-		m.refs.Add(1)
-		if m.expiring.Load() {
-			m.expiring.Store(false)
-		}
+	m = v.mounts[mountKey{p.Mount, p.Dentry}]
+	if m == nil {
+		return nil, slices.Contains(p.Mount.hidden, p.Dentry)
 	}
-	return m
+	m.refs.Add(1)
+	if m.expiring.Load() {
+		m.expiring.Store(false)
+	}
+	return m, false
 }
 
 // mountpointOf returns a referenced path to where m is mounted; false if m is the root of
@@ -232,6 +235,9 @@ func (v *VFS) dissolveLocked(m *Mount, r *released) {
 		v.dissolveLocked(m.children[len(m.children)-1], r)
 	}
 	if m.parent != nil {
+		if m.locked {
+			m.parent.hideLocked(m.mountpoint)
+		}
 		r.paths = append(r.paths, v.unhookLocked(m))
 	}
 	m.ns = nil

@@ -39,6 +39,23 @@ func (m *Mount) hidesLocked(d *Dentry) bool {
 	return false
 }
 
+// hideLocked hides d, on which a locked mount was, from who still uses m when both are gone from the tree
+// (umount2(2) with MNT_DETACH): what lies there must not be seen. Linux leaves the mount there.
+func (m *Mount) hideLocked(d *Dentry) {
+	d.IncRef()
+	d.mounted.Add(1) // so that a walk asks
+	m.hidden = append(m.hidden, d)
+}
+
+// unhide undoes that when nobody uses m any more.
+func (m *Mount) unhide() {
+	for _, d := range m.hidden {
+		d.mounted.Add(-1)
+		d.DecRef()
+	}
+	m.hidden = nil
+}
+
 // UserMounter is an FSType that the roots of user namespaces may mount.
 type UserMounter interface {
 	// MountOwner is the namespace whose root c has to be, and that the file system will belong to.

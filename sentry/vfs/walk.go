@@ -262,7 +262,10 @@ func (w *walk) up() error {
 // enterMounts moves at to what is mounted on it.
 func (w *walk) enterMounts() error {
 	for w.at.Dentry.mounted.Load() > 0 {
-		m := w.v.mountOn(w.at)
+		m, hidden := w.v.mountOn(w.at)
+		if hidden {
+			return errno.EACCES
+		}
 		if m == nil {
 			return nil
 		}
@@ -497,7 +500,11 @@ func (w *walk) descend(parent bool) (to descent) {
 			if w.flags&LookupNoXDev != 0 {
 				break
 			}
-			if m := w.v.mountOn(Path{at.Mount, child}); m != nil {
+			m, hidden := w.v.mountOn(Path{at.Mount, child})
+			if hidden {
+				break
+			}
+			if m != nil {
 				w.rest = after
 				return descent{mount: m}
 			}

@@ -8,6 +8,11 @@
 #include <linux/nsfs.h>
 
 #define GET_OWNER_UID _IO(NSIO, 4)
+#define MNTNS_ID _IOR(NSIO, 5, uint64_t)
+#define PID_FROM_PIDNS _IOR(NSIO, 6, int)
+#define TGID_FROM_PIDNS _IOR(NSIO, 7, int)
+#define PID_IN_PIDNS _IOR(NSIO, 8, int)
+#define TGID_IN_PIDNS _IOR(NSIO, 9, int)
 
 static int ns(const char *name) {
 	char path[64];
@@ -192,6 +197,44 @@ CASE(a_pid_namespace_whose_init_is_dead_takes_nobody) {
 	pid = fork();
 	if (pid == 0) _exit(4);
 	CHECK_CHILD(pid, 4);
+}
+
+CASE(numbers_of_processes_are_translated) {
+	int up[2], down[2];
+	char c;
+	CHECK(pipe(up) == 0 && pipe(down) == 0);
+	int own = ns("pid");
+	CHECK(unshare(CLONE_NEWPID) == 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(getpid(), 1);
+		CHECK_ERRNO(ioctl(own, PID_FROM_PIDNS, 999999999), ESRCH);
+		CHECK(ioctl(own, PID_IN_PIDNS, 1) > 1);
+		CHECK(write(up[1], "x", 1) == 1);
+		_exit(read(down[0], &c, 1) != 1);
+	}
+	CHECK(read(up[0], &c, 1) == 1);
+	int inner = ns("pid_for_children");
+	CHECK_EQ(ioctl(inner, PID_FROM_PIDNS, 1), pid);
+	CHECK_EQ(ioctl(inner, TGID_FROM_PIDNS, 1), pid);
+	CHECK_EQ(ioctl(inner, PID_IN_PIDNS, pid), 1);
+	CHECK_EQ(ioctl(inner, TGID_IN_PIDNS, pid), 1);
+	CHECK_ERRNO(ioctl(inner, PID_IN_PIDNS, getpid()), ESRCH);
+	CHECK_ERRNO(ioctl(inner, PID_FROM_PIDNS, 2), ESRCH);
+	CHECK_ERRNO(ioctl(ns("uts"), PID_IN_PIDNS, 1), EINVAL);
+	CHECK(write(down[1], "x", 1) == 1);
+	CHECK_CHILD(pid, 0);
+}
+
+CASE(mount_namespaces_have_a_number_of_their_own) {
+	uint64_t a = 0, b = 0;
+	int fd = ns("mnt");
+	CHECK(ioctl(fd, MNTNS_ID, &a) == 0);
+	CHECK(unshare(CLONE_NEWNS) == 0);
+	CHECK(ioctl(ns("mnt"), MNTNS_ID, &b) == 0);
+	CHECK(a != 0 && b != 0 && a != b);
+	CHECK_ERRNO(ioctl(ns("uts"), MNTNS_ID, &b), EINVAL);
+	CHECK_ERRNO(ioctl(fd, MNTNS_ID, 8), EFAULT);
 }
 
 CASE(setns_needs_CAP_SYS_ADMIN) {

@@ -153,6 +153,22 @@ CASE(mounts_that_came_along_are_locked) {
 	CHECK(umount("a") == 0);
 }
 
+CASE(what_a_locked_mount_hides_stays_hidden_when_all_is_unmounted) {
+	CHECK(unshare(CLONE_NEWNS) == 0);
+	CHECK(mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) == 0);
+	CHECK(mkdir("a", 0755) == 0 && mkdir("b", 0755) == 0 && mkdir("a/hidden", 0755) == 0);
+	CHECK(mount("t", "a", "tmpfs", 0, 0) == 0);
+	root(CLONE_NEWNS);
+	CHECK(mount(".", "b", 0, MS_BIND | MS_REC, 0) == 0);
+	int fd = open("b", O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0);
+	CHECK(umount2("b", MNT_DETACH) == 0);
+	CHECK(faccessat(fd, "b", F_OK, 0) == 0);
+	CHECK(faccessat(fd, "a/hidden", F_OK, 0) == -1);
+	CHECK(openat(fd, "a/hidden", O_RDONLY) == -1);
+	close(fd);
+}
+
 CASE(restrictions_that_came_along_stay) {
 	CHECK(unshare(CLONE_NEWNS) == 0);
 	CHECK(mount(0, "/", 0, MS_REC | MS_PRIVATE, 0) == 0);

@@ -96,6 +96,35 @@ func (f *nsFile) Ioctl(c vfs.Caller, _ *vfs.File, m usermem.IO, cmd uint32, arg 
 		return 0, errno.EINVAL
 	case linux.NS_GET_USERNS:
 		return f.relative(c, visible(c, f.n.ns.NSOwner()))
+	case linux.NS_GET_MNTNS_ID:
+		ns, ok := f.n.ns.(*vfs.Namespace)
+		if !ok {
+			return 0, errno.EINVAL
+		}
+		_, err := m.CopyOut(arg.Addr(), binary.LittleEndian.AppendUint64(nil, ns.ID))
+		return 0, err
+	case linux.NS_GET_PID_FROM_PIDNS, linux.NS_GET_TGID_FROM_PIDNS, linux.NS_GET_PID_IN_PIDNS, linux.NS_GET_TGID_IN_PIDNS:
+		ns, ok := f.n.ns.(*kernel.PIDNamespace)
+		t := self(c)
+		if !ok || t == nil {
+			return 0, errno.EINVAL
+		}
+		from, to := t.PIDNamespace(), ns
+		if cmd == linux.NS_GET_PID_FROM_PIDNS || cmd == linux.NS_GET_TGID_FROM_PIDNS {
+			from, to = to, from
+		}
+		x := t.Kernel().Task(from, arg.Int())
+		if x == nil {
+			return 0, errno.ESRCH
+		}
+		n := x.TIDIn(to)
+		if cmd == linux.NS_GET_TGID_FROM_PIDNS || cmd == linux.NS_GET_TGID_IN_PIDNS {
+			n = x.ThreadGroup().PID().In(to)
+		}
+		if n == 0 {
+			return 0, errno.ESRCH
+		}
+		return uint64(n), nil
 	}
 	return 0, errno.ENOTTY
 }
