@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,13 +32,13 @@ func TestVDSOTellsTheKernelsTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Release()
-	run := func(t *testing.T) {
+	run := func(t *testing.T, params int) {
 		b, err := mf.Bytes(v.off, v.size, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		file := filepath.Join(t.TempDir(), "image")
-		if err := os.WriteFile(file, b, 0o600); err != nil {
+		if err := os.WriteFile(file, slices.Concat(b[params:params+vvarSize], b[vdsoStart:]), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(prog, file).CombinedOutput()
@@ -61,7 +62,7 @@ func TestVDSOTellsTheKernelsTime(t *testing.T) {
 			}
 		}
 	}
-	t.Run("through the kernel", run)
+	t.Run("through the kernel", func(t *testing.T) { run(t, 0) })
 	c := clock.New()
 	if !c.Usable() {
 		return // this machine's counter tells no time
@@ -71,5 +72,6 @@ func TestVDSOTellsTheKernelsTime(t *testing.T) {
 		v.Publish(p)
 		time.Sleep(4 * time.Millisecond)
 	}
-	t.Run("by the counter", run)
+	t.Run("by the counter", func(t *testing.T) { run(t, 0) })
+	t.Run("through the kernel in a time namespace", func(t *testing.T) { run(t, askStart) })
 }

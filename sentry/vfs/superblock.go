@@ -57,7 +57,9 @@ func NewSuperblock(name string, magic int64, flags uint32, ops SuperOps) *Superb
 // own makes a new file system of type t one of owner's.
 func (sb *Superblock) own(t FSType, owner *creds.UserNamespace) {
 	if u, ok := t.(UserMounter); ok {
-		sb.UserNS, sb.Revealing = owner, u.Revealing()
+		if sb.Revealing = u.Revealing(); !owner.Initial() {
+			sb.UserNS = owner
+		}
 	}
 }
 
