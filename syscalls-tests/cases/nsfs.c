@@ -237,6 +237,18 @@ CASE(mount_namespaces_have_a_number_of_their_own) {
 	CHECK_ERRNO(ioctl(fd, MNTNS_ID, 8), EFAULT);
 }
 
+CASE(a_new_cgroup_namespace_begins_at_the_own_group) {
+	char line[300];
+	ino_t old = number(ns("cgroup"));
+	CHECK(unshare(CLONE_NEWCGROUP) == 0);
+	CHECK(number(ns("cgroup")) != old);
+	FILE *f = fopen("/proc/self/cgroup", "r");
+	int n = 0;
+	for (; fgets(line, sizeof line, f); n++) CHECK(!strcmp(strrchr(line, ':'), ":/\n"));
+	CHECK(n > 0);
+	fclose(f);
+}
+
 CASE(setns_needs_CAP_SYS_ADMIN) {
 	int fd = ns("uts");
 	CHECK(setresuid(1000, 1000, 1000) == 0);
