@@ -150,3 +150,14 @@ type Cachestat struct {
 	Evicted         uint64
 	RecentlyEvicted uint64
 }
+
+// Flags of PROCMAP_QUERY, which /proc/PID/maps serves.
+const (
+	PROCMAP_QUERY_VMA_READABLE         = 0x01
+	PROCMAP_QUERY_VMA_WRITABLE         = 0x02
+	PROCMAP_QUERY_VMA_EXECUTABLE       = 0x04
+	PROCMAP_QUERY_VMA_SHARED           = 0x08
+	PROCMAP_QUERY_COVERING_OR_NEXT_VMA = 0x10
+	PROCMAP_QUERY_FILE_BACKED_VMA      = 0x20
+	PROCMAP_QUERY_VALID_FLAGS_MASK     = 0x3f
+)

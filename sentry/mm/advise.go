@@ -303,8 +303,8 @@ func (m *MM) Msync(a addr.Addr, n uint64, flags uint32) error {
 	if flags&^all != 0 || !a.Aligned() || flags&linux.MS_ASYNC != 0 && flags&linux.MS_SYNC != 0 {
 		return errno.EINVAL
 	}
-	length, ok := addr.PageRoundUp(n)
-	if !ok || uint64(a)+length < uint64(a) {
+	length := (n + addr.PageMask) &^ addr.PageMask // the largest lengths come to nothing, as in mm/msync.c
+	if uint64(a)+length < uint64(a) {
 		return errno.ENOMEM
 	}
 	start, end := uint64(a), uint64(a)+length

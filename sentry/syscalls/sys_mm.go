@@ -64,7 +64,11 @@ func sysMmap(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return mmapFile(t, a[4].Int(), flags, opts)
 	}
 	if flags&linux.MAP_HUGETLB != 0 {
-		return 0, errno.ENOMEM
+		switch flags >> linux.MAP_HUGE_SHIFT & linux.MAP_HUGE_MASK {
+		case 0, 21, 30: // x86 has pages of 2 MB and 1 GB, and here there is none of them
+			return 0, errno.ENOMEM
+		}
+		return 0, errno.EINVAL
 	}
 	switch flags & linux.MAP_TYPE {
 	case linux.MAP_SHARED:

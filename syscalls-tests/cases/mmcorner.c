@@ -1,6 +1,7 @@
 // Corners of address spaces: mremap, madvise, mlock, brk, limits, and what /proc says of them.
 #include "case.h"
 #include <setjmp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
@@ -360,6 +361,7 @@ CASE(msync_errors) {
 	munmap(p + PG, PG);
 	CHECK_ERRNO(msync(p, 3 * PG, MS_SYNC), ENOMEM);
 	CHECK(msync(p, 0, MS_SYNC) == 0);
+	CHECK(msync(p, -1, MS_SYNC) == 0); // rounded up that is 0
 }
 
 CASE(mmap_flags_that_say_no) {
@@ -369,6 +371,8 @@ CASE(mmap_flags_that_say_no) {
 	CHECK_ERRNO((long)mmap(0, PG, RW, MAP_SHARED_VALIDATE | 0x200000, fd, 0), EOPNOTSUPP);
 	CHECK(mmap(0, PG, RW, MAP_SHARED | 0x200000, fd, 0) != MAP_FAILED);
 	CHECK_ERRNO((long)mmap(0, PG, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0), ENOMEM);
+	CHECK_ERRNO((long)mmap(0, 2 << 20, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << 26, -1, 0), ENOMEM);
+	CHECK_ERRNO((long)mmap(0, 2 << 20, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 13 << 26, -1, 0), EINVAL);
 	CHECK_ERRNO((long)mmap(0, PG, RW, MAP_SHARED, fd, -PG), EOVERFLOW);
 	CHECK_ERRNO((long)mmap(p + 1, PG, RW, MAP_SHARED | MAP_FIXED, fd, 0), EINVAL);
 	CHECK_ERRNO((long)mmap((void *)(1UL << 47), PG, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
@@ -498,6 +502,76 @@ CASE(process_vm_readv_stops_at_a_hole) {
 	CHECK_EQ(process_vm_readv(getpid(), &l, 1, &r, 0, 0), 0);
 	CHECK(mprotect(p, PG, PROT_READ) == 0);
 	CHECK_ERRNO(process_vm_writev(getpid(), &l, 1, &r, 1, 0), EFAULT);
+}
+
+struct query {
+	uint64_t size, flags, addr, start, end, perms, page_size, offset, inode;
+	uint32_t major, minor, name_size, id_size;
+	uint64_t name, id;
+};
+#define PROCMAP_QUERY _IOWR('f', 17, struct query)
+
+CASE(PROCMAP_QUERY_finds_mappings) {
+	int fd, maps = open("/proc/self/maps", O_RDONLY);
+	char *f = file(2, &fd), *p = anon(4), name[300], want[300];
+	munmap(p, PG);
+	munmap(p + 2 * PG, PG);
+	CHECK(mprotect(p + 3 * PG, PG, PROT_READ) == 0);
+	p += PG;
+	struct stat st;
+	CHECK(fstat(fd, &st) == 0 && getcwd(want, sizeof want - 2) != 0);
+	strcat(want, "/f");
+	struct query q = {.size = sizeof q, .addr = (uint64_t)f + PG, .name_size = sizeof name, .name = (uint64_t)name};
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &q), 0);
+	CHECK_EQ(q.start, (uint64_t)f);
+	CHECK_EQ(q.end, (uint64_t)f + 2 * PG);
+	CHECK_EQ(q.perms, 1 | 2 | 8);
+	CHECK_EQ(q.page_size, PG);
+	CHECK_EQ(q.inode, st.st_ino);
+	CHECK_EQ(q.name_size, strlen(want) + 1);
+	CHECK(!strcmp(name, want));
+	q = (struct query){.size = sizeof q, .addr = (uint64_t)f, .name_size = 5, .name = (uint64_t)name};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), ENAMETOOLONG);
+	q = (struct query){.size = sizeof q, .addr = (uint64_t)p, .name_size = sizeof name, .name = (uint64_t)name};
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &q), 0);
+	CHECK_EQ(q.start, (uint64_t)p);
+	CHECK_EQ(q.perms, 1 | 2);
+	CHECK_EQ(q.name_size, 0);
+	CHECK_EQ(q.inode + q.offset + q.major + q.minor, 0);
+	q = (struct query){.size = sizeof q, .addr = (uint64_t)p + PG};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), ENOENT); // a hole
+	q = (struct query){.size = sizeof q, .addr = (uint64_t)p + PG, .flags = 0x10};
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &q), 0);
+	CHECK_EQ(q.start, (uint64_t)p + 2 * PG);
+	q = (struct query){.size = sizeof q, .addr = (uint64_t)p + 2 * PG, .flags = 2};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), ENOENT); // it can't be written
+	q = (struct query){.size = sizeof q, .flags = 0x30};
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &q), 0);
+	CHECK(q.inode != 0); // the program
+	q = (struct query){.size = 24, .addr = (uint64_t)f};
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &q), 0);
+	CHECK_EQ(q.start, 0);
+}
+
+CASE(PROCMAP_QUERY_errors) {
+	int maps = open("/proc/self/maps", O_RDONLY);
+	struct { struct query q; uint64_t more; } x = {{.size = sizeof x, .addr = (uint64_t)&x}, 1};
+	char name[10];
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &x), E2BIG);
+	x.more = 0;
+	CHECK_EQ(ioctl(maps, PROCMAP_QUERY, &x), 0);
+	struct query q = {.size = 16};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), EINVAL);
+	q = (struct query){.size = 5000};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), E2BIG);
+	q = (struct query){.size = sizeof q, .flags = 0x40};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), EINVAL);
+	q = (struct query){.size = sizeof q, .name = (uint64_t)name};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), EINVAL);
+	q = (struct query){.size = sizeof q, .id_size = 20};
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, &q), EINVAL);
+	CHECK_ERRNO(ioctl(maps, PROCMAP_QUERY, (void *)8), EFAULT);
+	CHECK_ERRNO(ioctl(maps, TIOCGWINSZ, &q), ENOTTY);
 }
 
 CASE(remap_file_pages_errors) {

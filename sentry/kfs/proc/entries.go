@@ -29,7 +29,7 @@ func init() {
 		{name: "cmdline", perm: 0o444, threads: true, processes: true, text: taskCmdline},
 		{name: "stat", perm: 0o444, threads: true, processes: true, text: stat},
 		{name: "statm", perm: 0o444, threads: true, processes: true, text: statm},
-		{name: "maps", perm: 0o444, threads: true, processes: true, guarded: true, text: maps},
+		{name: "maps", perm: 0o444, threads: true, processes: true, guarded: true, open: openMaps},
 		{name: "numa_maps", perm: 0o444, threads: true, processes: true, guarded: true, text: numaMaps},
 		{name: "mem", perm: 0o600, threads: true, processes: true, guarded: true, open: openMem},
 		{name: "cwd", threads: true, processes: true, link: func(p *task) tree.Link { return place{p, false} }},
