@@ -67,6 +67,9 @@ func (t *Task) AwaitEvents() {
 	}
 }
 
+// MaySleep is for usermem.Sequence.
+func (w *memory) MaySleep() bool { return w.mm.Watched() }
+
 func (w *memory) retry(a addr.Addr, access platform.Prot, err error, tries int) bool {
 	return err != nil && (*Task)(w).Retry(w.mm, a, access, err, tries)
 }

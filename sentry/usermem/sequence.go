@@ -41,6 +41,13 @@ func (s *Sequence) Through(m IO) {
 	}
 }
 
+// MaySleep reports whether moving bytes may take as long as some program likes (userfaultfd(2)): not with a lock held that
+// those need who have nothing to do with that.
+func (s *Sequence) MaySleep() bool {
+	m, ok := s.io.(interface{ MaySleep() bool })
+	return ok && m.MaySleep()
+}
+
 // Len returns how many bytes are left.
 func (s *Sequence) Len() uint64 {
 	if s.io == nil {

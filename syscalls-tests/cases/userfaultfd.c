@@ -1,5 +1,6 @@
 #include "uffd.h"
 #include <setjmp.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -331,6 +332,45 @@ CASE(a_system_call_waits_for_its_buffer) {
 	CHECK_EQ(write(file, p + 6 * PG, PG), PG);
 	CHECK_EQ(pread(file, p + 7 * PG, PG, 0), PG);
 	CHECK_EQ(p[7 * PG + 9], 'k');
+}
+
+CASE(a_peer_goes_on_while_a_socket_waits_for_its_buffer) {
+	int fd = uffd_open(0, 0), l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof a;
+	CHECK_EQ(bind(l, (void *)&a, n), 0);
+	CHECK_EQ(listen(l, 1), 0);
+	CHECK_EQ(getsockname(l, (void *)&a, &n), 0);
+	CHECK_EQ(connect(s, (void *)&a, n), 0);
+	int c = accept(l, 0, 0);
+	char *p = anon(2), b[3 * PG];
+	CHECK_EQ(reg(fd, p, 2 * PG, MISSING), 0);
+	CHECK_EQ(write(c, "hello", 5), 5);
+	pid_t child = fork();
+	if (child == 0) {
+		fault_at(fd, p); // the parent's read
+		CHECK_EQ(write(c, "world", 5), 5);
+		struct pollfd pf = {c, POLLIN | POLLOUT, 0};
+		CHECK_EQ(poll(&pf, 1, 1000), 1);
+		CHECK_EQ(pf.revents, POLLOUT);
+		CHECK_EQ(zeropage(fd, p, PG), 0);
+		fault_at(fd, p + PG); // its write
+		CHECK_EQ(poll(&pf, 1, 0), 1);
+		CHECK_EQ(pf.revents, POLLOUT);
+		CHECK_EQ(fill(fd, p + PG, page_a, PG, 0), 0);
+		_exit(0);
+	}
+	CHECK_EQ(recv(s, p, 5, 0), 5);
+	CHECK(!memcmp(p, "hello", 5));
+	CHECK_EQ(recv(s, p, PG, MSG_PEEK), 5);
+	CHECK(!memcmp(p, "world", 5));
+	CHECK_EQ(recv(s, p, 2, 0), 2);
+	CHECK_EQ(recv(s, p, PG, 0), 3);
+	CHECK(!memcmp(p, "rld", 3));
+	CHECK_EQ(write(s, p + PG, PG), PG);
+	CHECK_CHILD(child, 0);
+	CHECK_EQ(recv(c, b, sizeof b, MSG_WAITALL | MSG_DONTWAIT), PG);
+	CHECK_EQ(b[PG - 1], 'a');
 }
 
 CASE(futexes_wait_for_their_word) {

@@ -150,6 +150,23 @@ func (s *stream) read(dst *usermem.Sequence, h how) (n int, more, wake bool, err
 	return n, !s.fin && !s.gone, tight && s.roomyLocked(), err
 }
 
+// readAside is read, but where dst may sleep bytes move while nothing is locked that the peer needs.
+func (s *stream) readAside(dst *usermem.Sequence, h how) (n int, more, wake bool, err error) {
+	if h.drop || !dst.MaySleep() {
+		return s.read(dst, h)
+	}
+	buf := make([]byte, min(dst.Len(), uint64(s.length())))
+	piece := usermem.FromBytes(buf)
+	n, more, _, _ = s.read(&piece, how{peek: true, inline: h.inline})
+	n, err = dst.CopyOut(buf[:n])
+	if h.peek || n == 0 {
+		return n, more, false, err
+	}
+	piece = usermem.FromBytes(buf[:n])
+	_, more, wake, _ = s.read(&piece, how{drop: true, inline: h.inline})
+	return n, more, wake, err
+}
+
 // roomyLocked reports whether a writer polls as writable: a third of the limit is free.
 func (s *stream) roomyLocked() bool { return s.size <= s.limit/3*2 }
 

@@ -40,7 +40,7 @@ func (t *TCP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	}
 	var n int
 	var err error
-	if t.st.tapped() {
+	if t.st.tapped() || src.MaySleep() {
 		n, err = t.writeShown(in, out, src, h, c.Now())
 	} else {
 		n, err = out.write(src, h)
@@ -95,7 +95,7 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	case st != connected:
 		return 0, errno.ENOTCONN
 	}
-	n, more, wake, err := in.read(dst, how{
+	n, more, wake, err := in.readAside(dst, how{
 		peek:   m.Flags&linux.MSG_PEEK != 0,
 		drop:   m.Flags&linux.MSG_TRUNC != 0,
 		inline: t.Options().OOBInline,

@@ -86,7 +86,8 @@ func (t *TCP) showEnd(local, remote netip.AddrPort, in, out *stream, flags uint8
 	t.st.showSegment(local, remote, flags|tcpACK, 1+sent, 1+got, nil, 0)
 }
 
-// writeShown is out.write where raw sockets listen: what is written is copied for them.
+// writeShown is out.write where raw sockets listen, or where src may sleep: what is written is copied for them first,
+// and while nothing is locked that the peer needs.
 func (t *TCP) writeShown(in, out *stream, src *usermem.Sequence, h how, now int64) (int, error) {
 	t.mu.Lock()
 	local, remote := t.local, t.remote
@@ -110,7 +111,7 @@ func (t *TCP) writeShown(in, out *stream, src *usermem.Sequence, h how, now int6
 			*src = before
 			src.Skip(uint64(wrote))
 		}
-		if wrote > 0 {
+		if wrote > 0 && t.st.tapped() {
 			got, _ := in.count()
 			sent, _ := out.count()
 			t.st.showSegment(local, remote, tcpPSH|tcpACK, 1+sent-uint32(wrote), 1+got, buf[:wrote], now)
