@@ -51,7 +51,12 @@ const (
 		"struct cmsghdr { unsigned long cmsg_len; int cmsg_level, cmsg_type; };"
 	mntIDReqDef  = "struct mnt_id_req { __u32 size, spare; __u64 mnt_id, param, mnt_ns_id; };"
 	statmountDef = "struct statmount { __u32 size, mnt_opts; __u64 mask; __u32 sb_dev_major, sb_dev_minor; __u64 sb_magic; __u32 sb_flags, fs_type; __u64 mnt_id, mnt_parent_id; __u32 mnt_id_old, mnt_parent_id_old; __u64 mnt_attr, mnt_propagation, mnt_peer_group, mnt_master, propagate_from; __u32 mnt_root, mnt_point; __u64 mnt_ns_id, spare2[49]; };"
-	sigargDef    = "struct sigset_arg { unsigned long addr, size; };"
+	uringDef     = "struct uring_sqe { __u8 opcode, flags; __u16 ioprio; __s32 fd; __u64 off, addr; __u32 len, op_flags; __u64 user_data; __u16 buf_index, personality; __s32 splice_fd; __u64 addr3, pad2; };" +
+		"struct uring_buf_reg { __u64 ring_addr; __u32 ring_entries; __u16 bgid, flags; __u64 resv[3]; };" +
+		"struct uring_buf_status { __u32 buf_group, head, resv[8]; };" +
+		"struct uring_sync_cancel_reg { __u64 addr; __s32 fd; __u32 flags; struct { __s64 tv_sec, tv_nsec; } timeout; __u8 opcode, pad[7]; __u64 pad2[3]; };" +
+		"struct uring_clone_buffers { __u32 src_fd, flags, src_off, dst_off, nr, pad[3]; };"
+	sigargDef = "struct sigset_arg { unsigned long addr, size; };"
 )
 
 var structTests = []structTest{
@@ -172,6 +177,20 @@ var structTests = []structTest{
 	{&SockFilter{}, "linux/filter.h", "struct sock_filter", "", ""},
 	{&IOEvent{}, "linux/aio_abi.h", "struct io_event", "", "Result=res"},
 	{&AcctV3{}, "linux/acct.h", "struct acct_v3", "ac_", ""},
+	{&IOUringSQE{}, uringDef, "struct uring_sqe", "", "OpFlags=op_flags UserData=user_data BufIndex=buf_index SpliceFD=splice_fd"},
+	{&IOUringCQE{}, "linux/io_uring.h", "struct io_uring_cqe", "", "UserData=user_data"},
+	{&IOUringSQOffsets{}, "linux/io_uring.h", "struct io_sqring_offsets", "", "RingMask=ring_mask RingEntries=ring_entries UserAddr=resv2"},
+	{&IOUringCQOffsets{}, "linux/io_uring.h", "struct io_cqring_offsets", "", "RingMask=ring_mask RingEntries=ring_entries UserAddr=resv2"},
+	{&IOUringParams{}, "linux/io_uring.h", "struct io_uring_params", "", "SQEntries=sq_entries CQEntries=cq_entries SQThreadCPU=sq_thread_cpu SQThreadIdle=sq_thread_idle WQFD=wq_fd SQOff=sq_off CQOff=cq_off"},
+	{&IOUringGeteventsArg{}, "linux/io_uring.h", "struct io_uring_getevents_arg", "", "SigmaskSz=sigmask_sz MinWaitUsec=pad"},
+	{&IOUringFilesUpdate{}, "linux/io_uring.h", "struct io_uring_files_update", "", ""},
+	{&IOUringRsrcRegister{}, "linux/io_uring.h", "struct io_uring_rsrc_register", "", ""},
+	{&IOUringRsrcUpdate2{}, "linux/io_uring.h", "struct io_uring_rsrc_update2", "", ""},
+	{&IOUringBufReg{}, uringDef, "struct uring_buf_reg", "", "RingAddr=ring_addr RingEntries=ring_entries"},
+	{&IOUringBufStatus{}, uringDef, "struct uring_buf_status", "", "BufGroup=buf_group"},
+	{&IOUringSyncCancelReg{}, uringDef, "struct uring_sync_cancel_reg", "", ""},
+	{&IOUringRecvmsgOut{}, "linux/io_uring.h", "struct io_uring_recvmsg_out", "", ""},
+	{&IOUringCloneBuffers{}, uringDef, "struct uring_clone_buffers", "", "SrcFD=src_fd SrcOff=src_off DstOff=dst_off"},
 	{&IOCB{}, "linux/aio_abi.h", "struct iocb", "aio_", "RWFlags=aio_rw_flags Opcode=aio_lio_opcode FD=aio_fildes Resfd=aio_resfd"},
 }
 

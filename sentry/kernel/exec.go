@@ -296,6 +296,7 @@ func (t *Task) takeLeadLocked() {
 // becomeProgram is the point of no return of an exec, and what lies behind it.
 func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, cr execCreds, oldTID int32) {
 	k, tg := t.k, t.tg
+	t.leaveAsync(true)
 	if n := t.ns.enteringTime(); n != t.ns {
 		t.mu.Lock()
 		t.ns = n

@@ -105,7 +105,7 @@ func (t *Task) unsafeExec() bool {
 	if tracer != nil && !tracer.Creds().HasIn(linux.CAP_SYS_PTRACE, t.Creds().UserNS) {
 		return true
 	}
-	return t.fs.users.Load() > threads
+	return t.fs.users.Load()-t.fs.actors.Load() > threads
 }
 
 // fileCapabilities is the security.capability attribute of a program.

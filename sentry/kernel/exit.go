@@ -64,6 +64,7 @@ func (t *Task) exit() {
 		t.accountExit()
 	}
 
+	t.leaveAsync(false)
 	t.dropUndo()
 	t.dropFiles()
 	k.Keys.Release(&t.keys)

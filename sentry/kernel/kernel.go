@@ -90,6 +90,8 @@ type Kernel struct {
 	// AIOMax is how many requests all contexts of io_setup(2) may have (/proc/sys/fs/aio-max-nr). Each takes
 	// memory of the sandbox as soon as it is asked for.
 	AIOMax atomic.Int64
+	// IOUring says who may make rings.
+	IOUring IOUringPolicy
 
 	// UnprivilegedUserfault is vm.unprivileged_userfaultfd.
 	UnprivilegedUserfault atomic.Int64
@@ -149,6 +151,7 @@ func New(c Config) *Kernel {
 	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}}
 	k.timeNS = &TimeNamespace{identity: identity{linux.TIME_NS_INIT_INO, k.UserNS}, frozen: true}
 	k.aio.dev = c.VFS.NewDev()
+	k.IOUring.Group.Store(-1)
 	k.AIOMax.Store(defaultAIOMax)
 	k.Pipes = pipe.NewFS(c.VFS)
 	k.Epolls = epoll.NewFS(c.VFS)

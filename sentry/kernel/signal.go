@@ -35,8 +35,9 @@ func (t *Task) Signal(info *linux.SignalInfo) error {
 }
 
 // SignalSelf sends a signal to the calling task as the kernel does for SIGPIPE
-// and SIGXFSZ: as if the task had sent it itself.
+// and SIGXFSZ: as if the task had sent it itself. That of an actor goes to its principal.
 func (t *Task) SignalSelf(sig linux.Signal) {
+	t = t.Principal()
 	info := t.UserInfo(sig, linux.SI_USER, t.tg)
 	t.Signal(&info)
 }

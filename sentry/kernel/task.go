@@ -23,6 +23,8 @@ type Task struct {
 	// Immutable after the task is made.
 	k  *Kernel
 	tg *ThreadGroup
+	// principal is whom the task acts for; nil but for actors (async.go), which share it with those made of them.
+	principal *atomic.Pointer[Task]
 
 	// Task goroutine only.
 	ctx       platform.Context
@@ -96,6 +98,7 @@ type Task struct {
 	sysvUndo    *undoList
 	keys        keys.Holder // guarded by its table
 	aio         *aioTable   // of the address space; task goroutine only
+	async       asyncState
 
 	// Guarded by tg.sigMu.
 	sigMask     linux.SignalSet
@@ -289,10 +292,11 @@ func (t *Task) State() byte {
 	return 'R'
 }
 
-// fsShare is an FSContext with the count of the tasks that share it (CLONE_FS).
+// fsShare is an FSContext with the count of the tasks that share it (CLONE_FS); of these, actors are no tasks to the guest.
 type fsShare struct {
-	users atomic.Int64
-	ctx   *vfs.FSContext
+	users  atomic.Int64
+	actors atomic.Int64
+	ctx    *vfs.FSContext
 }
 
 func newFSShare(ctx *vfs.FSContext) *fsShare {

@@ -30,7 +30,7 @@ var hostFiles = regexp.MustCompile(`"/(bin|dev|etc|proc|sys|usr)\b|\bstatus_fiel
 func TestCases(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^CASE\((\w+)\)`)
 	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
-		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp"} {
+		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet"} {
 		t.Run(family, func(t *testing.T) {
 			path := "../../syscalls-tests/cases/" + family + ".c"
 			source, err := os.ReadFile(path)

@@ -33,6 +33,11 @@ func withPath(t *kernel.Task, dirfd int32, a addr.Addr, fn func(start vfs.Path, 
 	if err != nil {
 		return err
 	}
+	return fromStart(t, dirfd, path, fn)
+}
+
+// fromStart calls fn with path and with where it begins.
+func fromStart(t *kernel.Task, dirfd int32, path string, fn func(start vfs.Path, path string) error) error {
 	start, err := startAt(t, dirfd, path)
 	if err != nil {
 		return err

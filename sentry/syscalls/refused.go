@@ -40,9 +40,6 @@ var refusals = []refusal{
 	{linux.SYS_BPF, "bpf", errno.EPERM, "the machine is not the guest's"},
 
 	{linux.SYS_MODIFY_LDT, "modify_ldt", errno.ENOSYS, "not offered: segments of a table can't be honoured"},
-	{linux.SYS_IO_URING_SETUP, "io_uring_setup", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_IO_URING_ENTER, "io_uring_enter", errno.ENOSYS, "not offered: as on a Linux built without it"},
-	{linux.SYS_IO_URING_REGISTER, "io_uring_register", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_MEMFD_SECRET, "memfd_secret", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_MAP_SHADOW_STACK, "map_shadow_stack", errno.ENOSYS, "not offered: as on a Linux built without it"},
 	{linux.SYS_URETPROBE, "uretprobe", errno.ENOSYS, "not offered: as on a Linux built without it"},

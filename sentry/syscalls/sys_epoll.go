@@ -49,35 +49,39 @@ func sysEpollCtl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	f, err := t.GetFile(a[0].Int())
+	return 0, epollCtl(t, a[0].Int(), op, fd, ev)
+}
+
+func epollCtl(t *kernel.Task, epfd, op, fd int32, ev linux.EpollEvent) error {
+	f, err := t.GetFile(epfd)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer f.DecRef()
 	target, err := t.GetFile(fd)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer target.DecRef()
 	if target.Queue() == nil {
-		return 0, errno.EPERM
+		return errno.EPERM
 	}
 	ep := epoll.Of(f)
 	if ep == nil || f == target {
-		return 0, errno.EINVAL
+		return errno.EINVAL
 	}
 	if !t.Creds().Has(linux.CAP_BLOCK_SUSPEND) {
 		ev.Events &^= linux.EPOLLWAKEUP
 	}
 	switch op {
 	case linux.EPOLL_CTL_ADD:
-		return 0, ep.Add(t, target, fd, ev)
+		return ep.Add(t, target, fd, ev)
 	case linux.EPOLL_CTL_MOD:
-		return 0, ep.Modify(t, target, fd, ev)
+		return ep.Modify(t, target, fd, ev)
 	case linux.EPOLL_CTL_DEL:
-		return 0, ep.Delete(target, fd)
+		return ep.Delete(target, fd)
 	}
-	return 0, errno.EINVAL
+	return errno.EINVAL
 }
 
 func sysEpollWait(t *kernel.Task, a *arch.Args) (uint64, error) {

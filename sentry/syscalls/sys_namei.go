@@ -97,20 +97,24 @@ func withTwoPaths(t *kernel.Task, fd1 int32, path1 addr.Addr, fd2 int32, path2 a
 
 func linkAt(t *kernel.Task, oldFD int32, oldPath addr.Addr, newFD int32, newPath addr.Addr, flags uint32) error {
 	return withTwoPaths(t, oldFD, oldPath, newFD, newPath, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
-		if p1 == "" && flags&linux.AT_EMPTY_PATH != 0 && !t.Creds().Has(linux.CAP_DAC_READ_SEARCH) {
-			// A descriptor may be linked by who opened it.
-			f, err := t.GetAnyFile(oldFD)
-			if err != nil {
-				return err
-			}
-			mine := f.Cred == t.Creds()
-			f.DecRef()
-			if !mine {
-				return errno.ENOENT
-			}
-		}
-		return t.Kernel().VFS.LinkAt(t, s1, p1, s2, p2, flags)
+		return link(t, oldFD, s1, p1, s2, p2, flags)
 	})
+}
+
+func link(t *kernel.Task, oldFD int32, s1 vfs.Path, p1 string, s2 vfs.Path, p2 string, flags uint32) error {
+	if p1 == "" && flags&linux.AT_EMPTY_PATH != 0 && !t.Creds().Has(linux.CAP_DAC_READ_SEARCH) {
+		// A descriptor may be linked by who opened it.
+		f, err := t.GetAnyFile(oldFD)
+		if err != nil {
+			return err
+		}
+		mine := f.Cred == t.Creds()
+		f.DecRef()
+		if !mine {
+			return errno.ENOENT
+		}
+	}
+	return t.Kernel().VFS.LinkAt(t, s1, p1, s2, p2, flags)
 }
 
 func sysUnlink(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -216,38 +216,9 @@ func sysWait4(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysWaitid(t *kernel.Task, a *arch.Args) (uint64, error) {
-	which, id, options := a[0].Int(), a[1].Int(), a[3].Uint()
-	const known uint32 = linux.WNOHANG | linux.WNOWAIT | linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED |
-		linux.WNOTHREAD | linux.WCLONE | linux.WALL
-	if options&^known != 0 || options&(linux.WEXITED|linux.WSTOPPED|linux.WCONTINUED) == 0 {
-		return 0, errno.EINVAL
-	}
-	w := kernel.WaitArgs{Type: which, ID: id, Options: options}
-	switch which {
-	case linux.P_ALL:
-	case linux.P_PID:
-		if id <= 0 {
-			return 0, errno.EINVAL
-		}
-	case linux.P_PGID:
-		if id < 0 {
-			return 0, errno.EINVAL
-		}
-	case linux.P_PIDFD:
-		if id < 0 {
-			return 0, errno.EINVAL
-		}
-		f, err := t.GetFile(id)
-		if err != nil {
-			return 0, err
-		}
-		defer f.DecRef()
-		if w.Group, err = kernel.PIDFDGroup(f); err != nil {
-			return 0, err
-		}
-		w.NoHang = f.Flags()&linux.O_NONBLOCK != 0
-	default:
-		return 0, errno.EINVAL
+	w, err := waitidArgs(t, a[0].Int(), a[1].Int(), a[3].Uint())
+	if err != nil {
+		return 0, err
 	}
 	r, err := t.Wait(&w)
 	if err != nil {
@@ -259,25 +230,64 @@ func sysWaitid(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	if p := a[2].Addr(); p != 0 {
-		// Linux stores the fields one by one and leaves the rest of siginfo as it was.
-		var info linux.SignalInfo
-		if r.PID != 0 {
-			info.Signo, info.Code = int32(linux.SIGCHLD), r.Code
-			info.SetPID(r.PID)
-			info.SetUID(r.UID)
-			info.SetStatus(r.Info)
-		}
-		var b [linux.SignalInfoSize]byte
-		info.MarshalBytes(b[:])
-		if err := t.CopyOut(p, b[:12]); err != nil {
-			return 0, err
-		}
-		if err := t.CopyOut(p+16, b[16:28]); err != nil {
-			return 0, err
-		}
+	return 0, copyOutWaitid(t, &r, a[2].Addr())
+}
+
+// waitidArgs checks what waitid(2) is told.
+func waitidArgs(t *kernel.Task, which, id int32, options uint32) (kernel.WaitArgs, error) {
+	const known uint32 = linux.WNOHANG | linux.WNOWAIT | linux.WEXITED | linux.WSTOPPED | linux.WCONTINUED |
+		linux.WNOTHREAD | linux.WCLONE | linux.WALL
+	w := kernel.WaitArgs{Type: which, ID: id, Options: options}
+	if options&^known != 0 || options&(linux.WEXITED|linux.WSTOPPED|linux.WCONTINUED) == 0 {
+		return w, errno.EINVAL
 	}
-	return 0, nil
+	switch which {
+	case linux.P_ALL:
+	case linux.P_PID:
+		if id <= 0 {
+			return w, errno.EINVAL
+		}
+	case linux.P_PGID:
+		if id < 0 {
+			return w, errno.EINVAL
+		}
+	case linux.P_PIDFD:
+		if id < 0 {
+			return w, errno.EINVAL
+		}
+		f, err := t.GetFile(id)
+		if err != nil {
+			return w, err
+		}
+		defer f.DecRef()
+		if w.Group, err = kernel.PIDFDGroup(f); err != nil {
+			return w, err
+		}
+		w.NoHang = f.Flags()&linux.O_NONBLOCK != 0
+	default:
+		return w, errno.EINVAL
+	}
+	return w, nil
+}
+
+// copyOutWaitid stores what waitid(2) says of a child. Linux stores the fields one by one and leaves the rest of siginfo as it was.
+func copyOutWaitid(t *kernel.Task, r *kernel.WaitResult, p addr.Addr) error {
+	if p == 0 {
+		return nil
+	}
+	var info linux.SignalInfo
+	if r.PID != 0 {
+		info.Signo, info.Code = int32(linux.SIGCHLD), r.Code
+		info.SetPID(r.PID)
+		info.SetUID(r.UID)
+		info.SetStatus(r.Info)
+	}
+	var b [linux.SignalInfoSize]byte
+	info.MarshalBytes(b[:])
+	if err := t.CopyOut(p, b[:12]); err != nil {
+		return err
+	}
+	return t.CopyOut(p+16, b[16:28])
 }
 
 func sysGetpid(t *kernel.Task, _ *arch.Args) (uint64, error) { return uint64(t.TGID()), nil }

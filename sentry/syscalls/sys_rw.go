@@ -251,24 +251,30 @@ func sysSyncfs(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysSyncFileRange(t *kernel.Task, a *arch.Args) (uint64, error) {
 	off, n, flags := a[1].Int64(), a[2].Int64(), a[3].Uint()
-	if flags&^(linux.SYNC_FILE_RANGE_WAIT_BEFORE|linux.SYNC_FILE_RANGE_WRITE|linux.SYNC_FILE_RANGE_WAIT_AFTER) != 0 ||
-		off < 0 || n < 0 || off+n < off {
-		return 0, errno.EINVAL
-	}
-	f, err := t.GetFile(a[0].Int())
-	if err != nil {
+	if err := checkSyncRange(off, n, flags); err != nil {
 		return 0, err
 	}
-	defer f.DecRef()
+	return 0, atFile(t, a[0].Int(), func(f *vfs.File) error { return syncRange(t, f, flags) })
+}
+
+func checkSyncRange(off, n int64, flags uint32) error {
+	if flags&^(linux.SYNC_FILE_RANGE_WAIT_BEFORE|linux.SYNC_FILE_RANGE_WRITE|linux.SYNC_FILE_RANGE_WAIT_AFTER) != 0 ||
+		off < 0 || n < 0 || off+n < off {
+		return errno.EINVAL
+	}
+	return nil
+}
+
+func syncRange(t *kernel.Task, f *vfs.File, flags uint32) error {
 	switch f.Inode().Type() {
 	case linux.S_IFREG, linux.S_IFBLK, linux.S_IFDIR, linux.S_IFLNK:
 	default:
-		return 0, errno.ESPIPE
+		return errno.ESPIPE
 	}
 	if flags == 0 {
-		return 0, nil
+		return nil
 	}
-	return 0, f.Sync(t, true)
+	return f.Sync(t, true)
 }
 
 func sysReadahead(t *kernel.Task, a *arch.Args) (uint64, error) {
@@ -287,18 +293,17 @@ func sysReadahead(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysFadvise64(t *kernel.Task, a *arch.Args) (uint64, error) {
-	f, err := t.GetFile(a[0].Int())
-	if err != nil {
-		return 0, err
-	}
-	defer f.DecRef()
+	return 0, atFile(t, a[0].Int(), func(f *vfs.File) error { return fadvise(f, a[2].Int64(), a[3].Int()) })
+}
+
+func fadvise(f *vfs.File, n int64, advice int32) error {
 	if f.Inode().Type() == linux.S_IFIFO {
-		return 0, errno.ESPIPE
+		return errno.ESPIPE
 	}
-	if a[2].Int64() < 0 || a[3].Int() < linux.POSIX_FADV_NORMAL || a[3].Int() > linux.POSIX_FADV_NOREUSE {
-		return 0, errno.EINVAL
+	if n < 0 || advice < linux.POSIX_FADV_NORMAL || advice > linux.POSIX_FADV_NOREUSE {
+		return errno.EINVAL
 	}
-	return 0, nil
+	return nil
 }
 
 func sysFallocate(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -174,32 +174,41 @@ func accept4(t *kernel.Task, a *arch.Args, flags uint32) (uint64, error) {
 		return 0, err
 	}
 	defer f.DecRef()
-	var got socket.Socket
 	if t.Files().Full(t.FileLimit()) {
 		return 0, errno.EMFILE
 	}
-	err = blockOnSocket(t, f, false, false, func() error {
-		var err error
-		got, err = s.Accept(t, f.Nonblocking())
-		return err
-	})
+	nf, err := acceptFile(t, f, s, false, flags, a[1].Addr(), a[2].Addr())
 	if err != nil {
 		return 0, err
 	}
-	nf := t.Kernel().Sockets.NewFile(t, got, flags)
-	if a[1] != 0 {
-		name, err := got.PeerName()
-		if err != nil {
-			nf.DecRef()
-			return 0, errno.ECONNABORTED
-		}
-		if err := copyOutAddr(t, name, a[1].Addr(), a[2].Addr()); err != nil {
-			nf.DecRef()
-			return 0, err
-		}
-	}
 	fd, err := t.InstallNew(nf, flags)
 	return uint64(fd), err
+}
+
+// acceptFile returns the file of a connection, and stores whose it is at name, if that is not 0.
+func acceptFile(t *kernel.Task, f *vfs.File, s socket.Socket, nonblock bool, flags uint32, name, nameLen addr.Addr) (*vfs.File, error) {
+	var got socket.Socket
+	err := blockOnSocket(t, f, false, nonblock, func() error {
+		var err error
+		got, err = s.Accept(t, nonblock || f.Nonblocking())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	nf := t.Kernel().Sockets.NewFile(t, got, flags)
+	if name != 0 {
+		peer, err := got.PeerName()
+		if err != nil {
+			nf.DecRef()
+			return nil, errno.ECONNABORTED
+		}
+		if err := copyOutAddr(t, peer, name, nameLen); err != nil {
+			nf.DecRef()
+			return nil, err
+		}
+	}
+	return nf, nil
 }
 
 // blockOnSocket is BlockOnFile with the socket's own timeout, with which an interrupted

@@ -27,9 +27,10 @@ const maxControl = 131072
 
 // userMsg is a struct msghdr of the guest and what it leads to.
 type userMsg struct {
-	at  addr.Addr
-	hdr linux.Msghdr
-	seq usermem.Sequence
+	at   addr.Addr
+	hdr  linux.Msghdr
+	seq  usermem.Sequence
+	name []byte // of a send
 }
 
 func readMsg(t *kernel.Task, at addr.Addr) (*userMsg, error) {
@@ -66,12 +67,22 @@ func sendMsg(t *kernel.Task, f *vfs.File, s socket.Socket, at addr.Addr, flags u
 	if err != nil {
 		return 0, err
 	}
-	m := socket.Message{Flags: flags}
-	if u.hdr.Namelen > 0 {
-		if m.Name, err = copyInAddr(t, addr.Addr(u.hdr.Name), int32(u.hdr.Namelen)); err != nil {
-			return 0, err
-		}
+	if err := u.readName(t); err != nil {
+		return 0, err
 	}
+	return u.send(t, f, s, flags)
+}
+
+// readName reads the address that a message goes to.
+func (u *userMsg) readName(t *kernel.Task) (err error) {
+	if u.hdr.Namelen > 0 {
+		u.name, err = copyInAddr(t, addr.Addr(u.hdr.Name), int32(u.hdr.Namelen))
+	}
+	return err
+}
+
+func (u *userMsg) send(t *kernel.Task, f *vfs.File, s socket.Socket, flags uint32) (uint64, error) {
+	m := socket.Message{Flags: flags, Name: u.name}
 	if n := u.hdr.Controllen; n > 0 {
 		if n > maxControl {
 			return 0, errno.ENOBUFS
@@ -141,6 +152,10 @@ func takeFiles(t *kernel.Task, data []byte, m *socket.Message) error {
 		if err != nil {
 			return err
 		}
+		if ioRingOf(f) != nil { // it could keep the socket that it is in
+			f.DecRef()
+			return errno.EINVAL
+		}
 		m.Files = append(m.Files, f)
 	}
 	cr := t.Creds()
@@ -188,6 +203,10 @@ func recvMsg(t *kernel.Task, f *vfs.File, s socket.Socket, at addr.Addr, flags u
 	if err != nil {
 		return 0, err
 	}
+	return u.receive(t, f, s, flags)
+}
+
+func (u *userMsg) receive(t *kernel.Task, f *vfs.File, s socket.Socket, flags uint32) (uint64, error) {
 	m := socket.Message{Flags: flags}
 	n, err := recv(t, f, s, &u.seq, &m)
 	if err != nil {

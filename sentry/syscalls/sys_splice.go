@@ -79,8 +79,47 @@ func sysSplice(t *kernel.Task, a *arch.Args) (uint64, error) {
 	defer from.DecRef()
 	defer to.DecRef()
 	src, dst := pipe.Of(from), pipe.Of(to)
-	offIn, offOut := a[1].Addr(), a[3].Addr()
-	if src != nil && offIn != 0 || dst != nil && offOut != 0 {
+	in, out := spliceOffset{at: a[1].Addr()}, spliceOffset{at: a[3].Addr()}
+	if src != nil && in.at != 0 || dst != nil && out.at != 0 {
+		return 0, errno.ESPIPE
+	}
+	if err := firstErr(in.load(t), out.load(t)); err != nil {
+		return 0, err
+	}
+	n, err := splice(t, from, to, in.pos, out.pos, size, flags)
+	if err != nil {
+		return 0, err
+	}
+	return n, firstErr(in.store(t), out.store(t))
+}
+
+// spliceOffset is an offset in guest memory; pos is nil if there is none.
+type spliceOffset struct {
+	at  addr.Addr
+	pos *int64
+}
+
+func (o *spliceOffset) load(t *kernel.Task) error {
+	if o.at == 0 {
+		return nil
+	}
+	v, err := t.CopyInUint64(o.at)
+	pos := int64(v)
+	o.pos = &pos
+	return err
+}
+
+func (o *spliceOffset) store(t *kernel.Task) error {
+	if o.at == 0 {
+		return nil
+	}
+	return t.CopyOutUint64(o.at, uint64(*o.pos))
+}
+
+// splice moves at most size bytes between a pipe and another file, at an offset if there is one, and moves the offset.
+func splice(t *kernel.Task, from, to *vfs.File, offIn, offOut *int64, size uint64, flags uint32) (uint64, error) {
+	src, dst := pipe.Of(from), pipe.Of(to)
+	if src != nil && offIn != nil || dst != nil && offOut != nil {
 		return 0, errno.ESPIPE
 	}
 	n := int(min(size, maxSplice))
@@ -97,7 +136,7 @@ func sysSplice(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return m, err
 		})
 	case src != nil:
-		return spliceFile(t, to, offOut, true, func(off *int64) (m int, err error) {
+		return spliceFile(to, offOut, true, func(off *int64) (m int, err error) {
 			err = spliceStep(t, from, to, nonblock, func() (ofPipe bool, err error) {
 				m, ofPipe, err = src.DrainTo(t, to, off, n)
 				return ofPipe, err
@@ -106,7 +145,7 @@ func sysSplice(t *kernel.Task, a *arch.Args) (uint64, error) {
 		})
 	case dst != nil:
 		packet := to.Flags()&linux.O_DIRECT != 0
-		return spliceFile(t, from, offIn, false, func(off *int64) (m int, err error) {
+		return spliceFile(from, offIn, false, func(off *int64) (m int, err error) {
 			err = spliceStep(t, from, to, nonblock, func() (ofPipe bool, err error) {
 				m, ofPipe, err = dst.FillFrom(t, from, off, n, packet)
 				return ofPipe, err
@@ -156,28 +195,26 @@ func raiseSigpipe(t *kernel.Task, f *vfs.File, err error) error {
 	return err
 }
 
-// spliceFile runs move with the position of the file that is not a pipe: the one at offAddr, or
-// the file's own, or none.
-func spliceFile(t *kernel.Task, f *vfs.File, offAddr addr.Addr, write bool, move func(off *int64) (int, error)) (uint64, error) {
+// spliceFile runs move with the position of the file that is not a pipe: off, or the file's own, or none.
+func spliceFile(f *vfs.File, off *int64, write bool, move func(off *int64) (int, error)) (uint64, error) {
+	seekable := f.Mode&vfs.FModeSeek != 0
 	if write && f.Flags()&linux.O_APPEND != 0 {
 		return 0, errno.EINVAL
 	}
-	if f.Mode&vfs.FModeSeek == 0 {
-		if offAddr != 0 {
-			return 0, errno.EINVAL
-		}
+	switch {
+	case off == nil && !seekable:
 		n, err := move(nil)
 		return uint64(n), err
+	case off == nil:
+		f.PosMu.Lock()
+		defer f.PosMu.Unlock()
+		n, err := move(&f.Pos)
+		return uint64(n), err
+	case !seekable || *off < 0:
+		return 0, errno.EINVAL
 	}
-	p, err := readPosition(t, f, offAddr)
-	if err != nil {
-		return 0, err
-	}
-	n, err := move(&p.pos)
-	if err != nil {
-		return 0, err
-	}
-	return uint64(n), p.finish(t)
+	n, err := move(off)
+	return uint64(n), err
 }
 
 // transferPipes runs op between two pipes.
@@ -207,6 +244,11 @@ func sysTee(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	defer from.DecRef()
 	defer to.DecRef()
+	return tee(t, from, to, size, flags)
+}
+
+// tee copies at most size bytes from one pipe to another.
+func tee(t *kernel.Task, from, to *vfs.File, size uint64, flags uint32) (uint64, error) {
 	src, dst := pipe.Of(from), pipe.Of(to)
 	if src == nil || dst == nil || src == dst {
 		return 0, errno.EINVAL

@@ -109,32 +109,45 @@ func putStat(t *kernel.Task, p vfs.Path, out addr.Addr) error {
 
 func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	flags, mask := a[2].Uint(), a[3].Uint()
-	if mask&linux.STATX__RESERVED != 0 || flags&linux.AT_STATX_SYNC_TYPE == linux.AT_STATX_SYNC_TYPE {
-		return 0, errno.EINVAL
-	}
-	lf, err := atFlags(flags, linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT|linux.AT_STATX_SYNC_TYPE)
+	lf, err := statxFlags(flags, mask)
 	if err != nil {
 		return 0, err
 	}
-	empty := false
-	if flags&linux.AT_EMPTY_PATH != 0 {
-		if empty, err = emptyPath(t, a[1].Addr()); err != nil {
+	path := ""
+	if a[1] != 0 || flags&linux.AT_EMPTY_PATH == 0 {
+		if path, err = t.CopyInPath(a[1].Addr()); err != nil {
 			return 0, err
 		}
 	}
+	return 0, statx(t, a[0].Int(), path, flags, mask, lf, a[4].Addr())
+}
+
+// statxFlags checks the flags and the mask of statx(2).
+func statxFlags(flags, mask uint32) (vfs.LookupFlags, error) {
+	if mask&linux.STATX__RESERVED != 0 || flags&linux.AT_STATX_SYNC_TYPE == linux.AT_STATX_SYNC_TYPE {
+		return 0, errno.EINVAL
+	}
+	return atFlags(flags, linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH|linux.AT_NO_AUTOMOUNT|linux.AT_STATX_SYNC_TYPE)
+}
+
+func statx(t *kernel.Task, dirfd int32, path string, flags, mask uint32, lf vfs.LookupFlags, out addr.Addr) error {
 	var p vfs.Path
-	if empty {
-		p, err = startOrCwd(t, a[0].Int())
+	var err error
+	if flags&linux.AT_EMPTY_PATH != 0 && path == "" {
+		p, err = startOrCwd(t, dirfd)
 	} else {
-		p, err = resolveAt(t, a[0].Int(), a[1].Addr(), lf)
+		err = fromStart(t, dirfd, path, func(start vfs.Path, path string) (err error) {
+			p, err = t.Kernel().VFS.Resolve(t, start, path, lf)
+			return err
+		})
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer p.DecRef()
 	s, err := t.Kernel().VFS.Stat(t, p)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	ns := t.Creds().UserNS
 	x := linux.Statx{
@@ -159,7 +172,7 @@ func sysStatx(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	b := make([]byte, x.SizeBytes())
 	x.MarshalBytes(b)
-	return 0, t.CopyOut(a[4].Addr(), b)
+	return t.CopyOut(out, b)
 }
 
 // startOrCwd returns the path of dirfd, or of the working directory for AT_FDCWD.

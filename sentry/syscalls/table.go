@@ -85,6 +85,7 @@ var families = [][]line{
 	processVMCalls,
 	futexCalls,
 	aioCalls,
+	uringCalls,
 	cachestatCalls,
 	keyCalls,
 	lsmCalls,

@@ -83,7 +83,7 @@ var Table = []Layer{
 	},
 	{
 		Name:     "L6",
-		Packages: []string{"sentry/vfs/...", "sentry/mm", "sentry/futex", "sentry/keys"},
+		Packages: []string{"sentry/vfs/...", "sentry/mm", "sentry/futex", "sentry/keys", "sentry/uring"},
 		Within:   []string{"sentry/vfs/vfstest -> sentry/vfs"},
 	},
 	{

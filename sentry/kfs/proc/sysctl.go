@@ -89,8 +89,14 @@ func knobs(name, v string) tree.Entry {
 	return entryOf(name, &sysctl{value: v, form: form{numbers: len(strings.Fields(v)), max: 1<<63 - 1}})
 }
 
-// tunable is an integer not below 0 that counts from when it is set.
-type tunable struct{ v *atomic.Int64 }
+// tunable is an integer that counts from when it is set.
+type tunable struct {
+	v        *atomic.Int64
+	min, max int64
+}
+
+// tuned is a tunable that is not below 0.
+func tuned(v *atomic.Int64) tunable { return tunable{v, 0, maxInt} }
 
 // Text implements tree.Text.
 func (x tunable) Text(vfs.Caller) ([]byte, error) {
@@ -103,7 +109,7 @@ func (x tunable) Set(c vfs.Caller, b []byte) error {
 		return errno.EPERM
 	}
 	n, err := strconv.ParseInt(strings.TrimRight(string(b), " \t\n\x00"), 0, 64)
-	if err != nil || n < 0 || n > maxInt {
+	if err != nil || n < x.min || n > x.max {
 		return errno.EINVAL
 	}
 	x.v.Store(n)
@@ -144,7 +150,7 @@ func (in *instance) sysctls() *tree.Static {
 		dir("sys/debug", "debug", knob("exception-trace", 1, 0, 1)),
 		dir("sys/dev", "dev", dir("sys/dev/tty", "tty", knob("ldisc_autoload", 1, 0, 1), knob("legacy_tiocsti", 0, 0, 0))),
 		dir("sys/fs", "fs",
-			entryOf("aio-max-nr", tunable{&in.k.AIOMax}),
+			entryOf("aio-max-nr", tuned(&in.k.AIOMax)),
 			in.file("aio-nr", 0o444, aioNr),
 			fixed("dentry-state", "0\t0\t45\t0\t0\t0"),
 			dir("sys/fs/epoll", "epoll", knob("max_user_watches", max(pages*4096/25/160, 1), 0, 1<<62)),
@@ -181,11 +187,12 @@ func (in *instance) sysctls() *tree.Static {
 			knob("dmesg_restrict", 1, 0, 1),
 			entryOf("domainname", utsName{in, true}),
 			entryOf("hostname", utsName{in, false}),
-			fixed("io_uring_disabled", "2"),
+			entryOf("io_uring_disabled", tunable{v: &in.k.IOUring.Disabled, max: 2}),
+			entryOf("io_uring_group", tunable{v: &in.k.IOUring.Group, min: -1, max: maxInt}),
 			dir("sys/kernel/keys", "keys", fixed("gc_delay", "300"),
-				entryOf("maxbytes", tunable{&in.k.Keys.Quotas.Bytes}), entryOf("maxkeys", tunable{&in.k.Keys.Quotas.Keys}),
+				entryOf("maxbytes", tuned(&in.k.Keys.Quotas.Bytes)), entryOf("maxkeys", tuned(&in.k.Keys.Quotas.Keys)),
 				fixed("persistent_keyring_expiry", "259200"),
-				entryOf("root_maxbytes", tunable{&in.k.Keys.Quotas.RootBytes}), entryOf("root_maxkeys", tunable{&in.k.Keys.Quotas.RootKeys})),
+				entryOf("root_maxbytes", tuned(&in.k.Keys.Quotas.RootBytes)), entryOf("root_maxkeys", tuned(&in.k.Keys.Quotas.RootKeys))),
 			knob("kptr_restrict", 1, 0, 2),
 			fixed("modules_disabled", "1"),
 			knob("msgmax", 8192, 0, maxInt),

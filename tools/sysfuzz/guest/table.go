@@ -331,7 +331,9 @@ pkey_free r0-3
 statx dir path atfl m0xfff out
 rseq in l:32,32,64,0 m1 n
 pidfd_send_signal fd sig in r0-1
-io_uring_setup n in
+io_uring_setup r1-64 in
+io_uring_enter fd r0-8 r0-2 m0x3f in sz
+io_uring_register fd r0-31 in r0-4
 open_tree dir path m0x89900
 move_mount dir path dir path m0x377
 fsopen fstype m1
