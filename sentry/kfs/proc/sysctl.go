@@ -265,7 +265,7 @@ func (in *instance) sysctls() *tree.Static {
 			knob("page-cluster", 3, 0, 31),
 			knob("panic_on_oom", 0, 0, 2),
 			knob("swappiness", 60, 0, 200),
-			entryOf("unprivileged_userfaultfd", toggle{tunable{&in.k.UnprivilegedUserfault}}),
+			entryOf("unprivileged_userfaultfd", toggle{tuned(&in.k.UnprivilegedUserfault)}),
 			knob("user_reserve_kbytes", 131072, 0, 1<<62),
 			knob("vfs_cache_pressure", 100, 0, maxInt),
 			knob("watermark_scale_factor", 10, 1, 3000),
