@@ -23,14 +23,15 @@ int main(int argc, char **argv) { printf("hello %s %d\n", argv[1], argc); return
 
 // hostFiles are what a case names that is not here: programs and file systems of a whole sandbox, or a
 // helper that reads /proc.
-var hostFiles = regexp.MustCompile(`"/(bin|dev|etc|proc|sys|usr)\b|\bstatus_field\b`)
+var hostFiles = regexp.MustCompile(`"/(bin|dev|etc|proc|sys|usr)\b|\bstatus_field\b|\bnet_file\b|\bping_groups\b`)
 
 // TestCases runs cases of syscalls-tests in this process, without runsc: those that need no more than a
 // tmpfs. The driver there compares with the host.
 func TestCases(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^CASE\((\w+)\)`)
 	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
-		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet"} {
+		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet",
+		"lo", "sockfilter", "errqueue"} {
 		t.Run(family, func(t *testing.T) {
 			path := "../../syscalls-tests/cases/" + family + ".c"
 			source, err := os.ReadFile(path)

@@ -3,7 +3,6 @@ package sys
 import (
 	"fmt"
 
-	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/kfs/tree"
 )
@@ -60,7 +59,7 @@ func (in *instance) devices() tree.Entry {
 			in.nodes()),
 		dir(virtual,
 			dir(virtual+"/mem", ofClass("mem", (*charDevice).entry)...),
-			dir(virtual+"/net", loopback(virtual+"/net/lo")),
+			dir(virtual+"/net", in.loopback(virtual+"/net/lo")),
 			dir(virtual+"/tty", ofClass("tty", (*charDevice).entry)...)),
 	)
 }
@@ -109,36 +108,5 @@ func (in *instance) buses() tree.Entry {
 		bus("cpu", cpus...),
 		bus("node", link("node0", "../../../devices/system/node/node0")),
 		bus("platform"),
-	)
-}
-
-// loopback is the directory of the loopback interface.
-func loopback(at string) tree.Entry {
-	const noAddress = "00:00:00:00:00:00\n"
-	var counters []tree.Entry
-	for _, name := range []string{
-		"collisions", "multicast", "rx_bytes", "rx_compressed", "rx_crc_errors", "rx_dropped", "rx_errors",
-		"rx_fifo_errors", "rx_frame_errors", "rx_length_errors", "rx_missed_errors", "rx_nohandler",
-		"rx_over_errors", "rx_packets", "tx_aborted_errors", "tx_bytes", "tx_carrier_errors", "tx_compressed",
-		"tx_dropped", "tx_errors", "tx_fifo_errors", "tx_heartbeat_errors", "tx_packets", "tx_window_errors",
-	} {
-		counters = append(counters, file(name, "0\n"))
-	}
-	queues := at + "/queues"
-	return dir(at,
-		file("addr_assign_type", "0\n"), file("addr_len", "6\n"), file("address", noAddress), file("broadcast", noAddress),
-		file("carrier", "1\n"), file("carrier_changes", "0\n"), file("carrier_down_count", "0\n"), file("carrier_up_count", "0\n"),
-		file("dev_id", "0x0\n"), file("dev_port", "0\n"), file("dormant", "0\n"), broken("duplex", errno.EINVAL),
-		file("flags", "0x9\n"), file("gro_flush_timeout", "0\n"), file("ifalias", ""), file("ifindex", "1\n"),
-		file("iflink", "1\n"), file("link_mode", "0\n"), file("mtu", "65536\n"), file("name_assign_type", "2\n"),
-		file("napi_defer_hard_irqs", "0\n"), file("netdev_group", "0\n"), file("operstate", "unknown\n"),
-		power(at), file("proto_down", "0\n"),
-		dir(queues,
-			dir(queues+"/rx-0", file("rps_cpus", "0\n"), file("rps_flow_cnt", "0\n")),
-			dir(queues+"/tx-0", file("tx_maxrate", "0\n"), file("tx_timeout", "0\n"), file("xps_rxqs", "0\n"))),
-		broken("speed", errno.EINVAL),
-		dir(at+"/statistics", counters...),
-		link("subsystem", "../../../../class/net"), file("testing", "0\n"), file("threaded", "0\n"),
-		file("tx_queue_len", "1000\n"), file("type", "772\n"), file("uevent", "INTERFACE=lo\nIFINDEX=1\n"),
 	)
 }

@@ -4,12 +4,13 @@
 //	cpu.go       /sys/devices/system/cpu; cache.go and format.go serve it
 //	node.go      /sys/devices/system/node: one node has everything
 //	devices.go   devices, classes and buses
+//	net.go       the loopback interface
 //	kernel.go    /sys/kernel
 //
 // It describes what a sandbox has: the processors and the memory of the kernel, one
 // NUMA node, the loopback interface, a few character devices, and no block devices.
 // Nothing can be changed. Everything is known when a file system is mounted, but for a
-// few texts that are made when they are read.
+// few texts that are made when they are read. The interfaces are those of the mounter's network.
 //
 // Neighbours: sentry/kfs/tree serves the files; platform/cpu says what caches there are.
 // No locks of its own.
@@ -35,12 +36,16 @@ type FS struct {
 type instance struct {
 	tree.Super
 	k      *kernel.Kernel
+	net    *kernel.NetNamespace // of who mounted it
 	caches []cache
 }
 
 // Mount implements vfs.FSType.
 func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, _ string) (*vfs.Superblock, *vfs.Inode, error) {
-	in := &instance{k: fs.Kernel, caches: hostCaches()}
+	in := &instance{k: fs.Kernel, net: fs.Kernel.NetNS, caches: hostCaches()}
+	if t, ok := vfs.Who(c).(*kernel.Task); ok {
+		in.net = t.Net()
+	}
 	sb := vfs.NewSuperblock("sysfs", linux.SYSFS_MAGIC, tree.Flags, in)
 	return sb, in.root().Make(c, sb, 1), nil
 }

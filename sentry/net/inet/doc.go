@@ -1,13 +1,14 @@
 // Package inet implements sockets of AF_INET and AF_INET6 (ip(7), tcp(7), udp(7), icmp(7), raw(7)), and
-// of AF_PACKET (packet(7)), on the loopback interface: whoever talks to 127.0.0.0/8 or ::1 talks to
-// another socket of the sandbox, or to the host's echo service.
+// of AF_PACKET (packet(7)), on the loopback interface: whoever talks to one of its addresses talks to another
+// socket of the network namespace, or to the host's echo service.
 //
-//	Stack    the ports of a network
+//	Stack    the ports of a network, of which sentry/net/link holds the addresses
 //	TCP      a stream socket: a listener, or one end of two pipes of bytes
 //	UDP      a datagram socket
 //	Ping     a socket that sends echo requests
 //	Raw      a socket of packets
 //	Frames   a packet socket, which sees what all others exchange
+//	failure  what the queue of errors tells of a datagram
 //	packet   an IP packet, where a Raw or a Ping sends or sees one
 //	stream   the bytes on their way in one direction of a connection
 //
