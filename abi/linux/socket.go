@@ -394,6 +394,27 @@ const CmsgHdrSize = 16
 // CmsgAlign rounds a control message's length up to where the next one starts.
 func CmsgAlign(n uint64) uint64 { return (n + 7) &^ 7 }
 
+// Flags of SO_TIMESTAMPING (linux/net_tstamp.h).
+const (
+	SOF_TIMESTAMPING_TX_HARDWARE  = 1 << 0
+	SOF_TIMESTAMPING_TX_SOFTWARE  = 1 << 1
+	SOF_TIMESTAMPING_RX_HARDWARE  = 1 << 2
+	SOF_TIMESTAMPING_RX_SOFTWARE  = 1 << 3
+	SOF_TIMESTAMPING_SOFTWARE     = 1 << 4
+	SOF_TIMESTAMPING_SYS_HARDWARE = 1 << 5
+	SOF_TIMESTAMPING_RAW_HARDWARE = 1 << 6
+	SOF_TIMESTAMPING_OPT_ID       = 1 << 7
+	SOF_TIMESTAMPING_TX_SCHED     = 1 << 8
+	SOF_TIMESTAMPING_TX_ACK       = 1 << 9
+	SOF_TIMESTAMPING_OPT_CMSG     = 1 << 10
+	SOF_TIMESTAMPING_OPT_TSONLY   = 1 << 11
+	SOF_TIMESTAMPING_OPT_STATS    = 1 << 12
+	SOF_TIMESTAMPING_OPT_ID_TCP   = 1 << 16
+	SOF_TIMESTAMPING_MASK         = 1<<18 - 1
+	SCM_TSTAMP_SND                = 0
+	SCM_TSTAMP_SCHED              = 1
+)
+
 // Origins of errors in the queue of errors (struct sock_extended_err).
 const (
 	SO_EE_ORIGIN_NONE         = 0

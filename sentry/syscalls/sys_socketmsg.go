@@ -17,7 +17,7 @@ import (
 
 var socketMsgCalls = []line{
 	{linux.SYS_SENDMSG, "sendmsg", sysSendmsg, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR", "SCM_RIGHTS SCM_CREDENTIALS"},
-	{linux.SYS_RECVMSG, "recvmsg", sysRecvmsg, kernel.Full, "MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", "SCM_RIGHTS SCM_CREDENTIALS SCM_PIDFD SCM_TIMESTAMP"},
+	{linux.SYS_RECVMSG, "recvmsg", sysRecvmsg, kernel.Full, "MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", "SCM_RIGHTS SCM_CREDENTIALS SCM_PIDFD SCM_TIMESTAMP SCM_TIMESTAMPING; MSG_ERRQUEUE on UDP"},
 	{linux.SYS_SENDMMSG, "sendmmsg", sysSendmmsg, kernel.Full, "", ""},
 	{linux.SYS_RECVMMSG, "recvmmsg", sysRecvmmsg, kernel.Full, "MSG_WAITFORONE", ""},
 }
@@ -261,6 +261,9 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 			return err
 		}
 	}
+	if err := c.stamping(m, s.Common().Stamping(), opts.StampingNew); err != nil {
+		return err
+	}
 	for _, x := range m.Control {
 		if err := c.put(x.Level, x.Type, x.Data); err != nil {
 			return err
@@ -292,6 +295,22 @@ func (c *control) receive(s socket.Socket, m *socket.Message, flags uint32) erro
 		return c.put(linux.SOL_SOCKET, linux.SCM_PIDFD, socket.Int(fd))
 	}
 	return nil
+}
+
+// stamping tells when a message arrived or was sent, if SO_TIMESTAMPING asks for it: struct scm_timestamping.
+func (c *control) stamping(m *socket.Message, flags uint32, asNew bool) error {
+	if m.Stamp == 0 || flags&linux.SOF_TIMESTAMPING_SOFTWARE == 0 ||
+		flags&linux.SOF_TIMESTAMPING_RX_SOFTWARE == 0 && m.Out&linux.MSG_ERRQUEUE == 0 {
+		return nil
+	}
+	kind := int32(linux.SO_TIMESTAMPING_OLD)
+	if asNew {
+		kind = linux.SO_TIMESTAMPING_NEW
+	}
+	ts := linux.NsecToTimespec(m.Stamp)
+	b := make([]byte, 3*ts.SizeBytes())
+	ts.MarshalBytes(b)
+	return c.put(linux.SOL_SOCKET, kind, b)
 }
 
 // put stores one control message, cut if there is no room (put_cmsg in Linux).

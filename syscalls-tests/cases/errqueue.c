@@ -1,6 +1,7 @@
 // The queue of errors of UDP sockets: IP_RECVERR and MSG_ERRQUEUE.
 #include "netns.h"
 #include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 
 #ifndef SO_SELECT_ERR_QUEUE
 #define SO_SELECT_ERR_QUEUE 45
@@ -201,6 +202,108 @@ CASE(errqueue_the_families_options_are_two) {
 	CHECK_EQ(sendto(fd, "six", 3, 0, SA(a)), 3);
 	CHECK_ERRNO(failure(fd, 0), EAGAIN);
 	CHECK_EQ(pending(fd), 0);
+}
+
+// ---- SO_TIMESTAMPING
+
+static int stamping(int fd, int flags) { return setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof flags); }
+
+// stamped makes a sender and a receiver, of which the first tells when it sends.
+static int stamped(int flags, int *r) {
+	own();
+	nobody = v4("127.0.0.1", 7310);
+	*r = sock(AF_INET, SOCK_DGRAM, 0);
+	CHECK(bind(*r, SA(nobody)) == 0);
+	int fd = sock(AF_INET, SOCK_DGRAM, 0);
+	CHECK(connect(fd, SA(nobody)) == 0);
+	CHECK(stamping(fd, flags) == 0);
+	return fd;
+}
+
+// sent checks that what is in the queue of errors tells of a datagram that was sent.
+static struct sock_extended_err *sent(int info, int id) {
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	CHECK(c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPING);
+	CHECK_EQ(c->cmsg_len, CMSG_LEN(3 * sizeof(struct timespec)));
+	struct timespec *t = (void *)CMSG_DATA(c), now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	CHECK(t[0].tv_sec > now.tv_sec - 60 && t[0].tv_sec <= now.tv_sec);
+	CHECK(t[1].tv_sec == 0 && t[2].tv_sec == 0);
+	c = CMSG_NXTHDR(&msg, c);
+	CHECK(c && c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR);
+	struct sock_extended_err *e = (void *)CMSG_DATA(c);
+	CHECK_EQ(e->ee_errno, ENOMSG);
+	CHECK_EQ(e->ee_origin, SO_EE_ORIGIN_TIMESTAMPING);
+	CHECK_EQ(e->ee_info, info);
+	CHECK_EQ(e->ee_data, id);
+	CHECK_EQ(msg.msg_namelen, 0);
+	return e;
+}
+
+CASE(stamping_tells_when_it_was_sent) {
+	int r, fd = stamped(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE, &r);
+	CHECK_EQ(send(fd, "hello", 5, 0), 5);
+	CHECK_EQ(events(fd, POLLIN), POLLERR);
+	CHECK_EQ(failure(fd, 0), 14 + 20 + 8 + 5); // all of the frame
+	CHECK(memcmp(data + 42, "hello", 5) == 0);
+	CHECK(data[14] == 0x45 && data[12] == 8 && data[13] == 0);
+	sent(SCM_TSTAMP_SND, 0);
+	CHECK_ERRNO(failure(fd, 0), EAGAIN);
+	CHECK_EQ(pending(fd), 0);
+	CHECK_EQ(recv(r, buf, 9, 0), 5);
+}
+
+CASE(stamping_without_the_datagram_and_with_its_number) {
+	int r, fd = stamped(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID | SOF_TIMESTAMPING_OPT_TSONLY, &r);
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(send(fd, "hello", 5, 0), 5);
+		CHECK_EQ(failure(fd, 0), 0);
+		sent(SCM_TSTAMP_SND, i);
+	}
+}
+
+CASE(stamping_scheduled_and_sent) {
+	int r, fd = stamped(SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY, &r);
+	CHECK_EQ(send(fd, "hello", 5, 0), 5);
+	CHECK_EQ(failure(fd, 0), 0);
+	sent(SCM_TSTAMP_SCHED, 0);
+	CHECK_EQ(failure(fd, 0), 0);
+	sent(SCM_TSTAMP_SND, 0);
+}
+
+CASE(stamping_not_reported_is_no_stamp) {
+	int r, fd = stamped(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY, &r);
+	CHECK_EQ(send(fd, "hello", 5, 0), 5);
+	CHECK_EQ(failure(fd, 0), 0);
+	CHECK_EQ(error_of(SOL_IP, IP_RECVERR)->ee_errno, ENOMSG);
+}
+
+CASE(stamping_tells_when_it_arrived) {
+	int r, fd = stamped(0, &r), found = 0;
+	CHECK(stamping(r, SOF_TIMESTAMPING_RX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE) == 0);
+	for (int i = 0; i < 200 && !found; i++) { // Linux begins a moment later
+		struct iovec v = {data, sizeof data};
+		struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+		CHECK_EQ(send(fd, "x", 1, 0), 1);
+		CHECK_EQ(recvmsg(r, &m, 0), 1);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		found = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_TIMESTAMPING && c->cmsg_len == CMSG_LEN(3 * sizeof(struct timespec));
+		if (!found) msleep(1);
+	}
+	CHECK(found);
+}
+
+CASE(stamping_flags_are_checked) {
+	own();
+	int fd = sock(AF_INET, SOCK_DGRAM, 0), v[2];
+	socklen_t n = sizeof v;
+	CHECK_ERRNO(stamping(fd, 1 << 25), EINVAL);
+	CHECK_ERRNO(stamping(fd, SOF_TIMESTAMPING_OPT_STATS), EINVAL);
+	CHECK(stamping(fd, SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE) == 0);
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, v, &n) == 0);
+	CHECK_EQ(n, 8);
+	CHECK_EQ(v[0], SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_RX_SOFTWARE);
+	CHECK_EQ(v[1], 0);
 }
 
 MAIN()

@@ -6,12 +6,17 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/base/wait"
 	"ringfence/sentry/net/socket"
 	"ringfence/sentry/usermem"
 )
 
-// failure is what is told of a datagram that did not arrive (IP_RECVERR): a message of the queue of errors.
+// failure is what is told of a datagram that did not arrive (IP_RECVERR), or of one that was sent: a message
+// of the queue of errors.
 type failure struct {
+	info    uint32 // SCM_TSTAMP_*, of a datagram that was sent (SO_TIMESTAMPING)
+	id      uint32 // which one, if that was asked
+	stamp   int64  // when
 	cause   errno.Errno
 	origin  uint8 // SO_EE_ORIGIN_*
 	typ     uint8 // of the ICMP message, as is code
@@ -47,11 +52,52 @@ func closedPort(d *datagram, to netip.AddrPort) *failure {
 func (f *failure) extended() []byte {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(f.cause))
 	b = append(b, f.origin, f.typ, f.code, 0)
-	b = append(b, make([]byte, 8)...) // ee_info and ee_data
+	b = binary.LittleEndian.AppendUint32(b, f.info)
+	b = binary.LittleEndian.AppendUint32(b, f.id)
+	if f.origin == linux.SO_EE_ORIGIN_TIMESTAMPING { // nobody answered
+		if f.by.Is6() {
+			return append(b, make([]byte, sizeInet6)...)
+		}
+		return append(b, make([]byte, sizeInet)...)
+	}
 	if f.by.Is6() {
 		return append(b, encode(linux.AF_INET6, netip.AddrPortFrom(f.by, 0))...)
 	}
 	return append(b, encode(linux.AF_INET, netip.AddrPortFrom(f.by, 0))...)
+}
+
+// sent reports whether f tells of a datagram that was sent.
+func (f *failure) sent() bool { return f.origin == linux.SO_EE_ORIGIN_TIMESTAMPING }
+
+// tellSent tells of a datagram that is being sent to a port, as flags of SO_TIMESTAMPING ask.
+func (u *UDP) tellSent(d *datagram, port uint16, flags uint32) {
+	f := failure{cause: errno.ENOMSG, origin: linux.SO_EE_ORIGIN_TIMESTAMPING, by: d.to, stamp: d.stamp}
+	if flags&linux.SOF_TIMESTAMPING_OPT_TSONLY == 0 { // all of the frame
+		p := udpPacket(uint8(u.protocol), d, port)
+		f.payload = make([]byte, etherHeader)
+		binary.BigEndian.PutUint16(f.payload[12:], ethertype(p.v6()))
+		if p.v6() {
+			f.payload = append(f.payload, p.whole6()...)
+		} else {
+			f.payload = append(f.payload, p.whole(u.st)...)
+		}
+	}
+	u.mu.Lock()
+	if flags&linux.SOF_TIMESTAMPING_OPT_ID != 0 {
+		f.id = u.sentID
+		u.sentID++
+	}
+	for _, at := range [...]struct{ flag, info uint32 }{
+		{linux.SOF_TIMESTAMPING_TX_SCHED, linux.SCM_TSTAMP_SCHED}, {linux.SOF_TIMESTAMPING_TX_SOFTWARE, linux.SCM_TSTAMP_SND},
+	} {
+		if flags&at.flag != 0 && len(u.failures) < maxFailures {
+			one := f
+			one.info = at.info
+			u.failures = append(u.failures, &one)
+		}
+	}
+	u.mu.Unlock()
+	u.Queue.Notify(wait.Err | wait.Pri)
 }
 
 // portClosed is told that nobody listens at to, where d went.
@@ -82,20 +128,26 @@ func (u *UDP) recvFailure(dst *usermem.Sequence, m *socket.Message) (int, error)
 	f := u.failures[0]
 	u.failures = u.failures[1:]
 	next := errno.Errno(0)
-	if len(u.failures) > 0 {
-		next = u.failures[0].cause
-	} else {
+	if len(u.failures) == 0 {
 		u.failures = nil
+	} else if n := u.failures[0]; !n.sent() {
+		next = n.cause
 	}
-	told4, told6 := u.opts.recvErr4, u.opts.recvErr6
 	u.mu.Unlock()
-	u.SetError(next)
-	if f.by.Is6() && told6 {
+	if f.by.Is6() {
 		m.Control = []socket.ControlMessage{{Level: linux.SOL_IPV6, Type: linux.IPV6_RECVERR, Data: f.extended()}}
-	} else if f.by.Is4() && told4 {
+	} else {
 		m.Control = []socket.ControlMessage{{Level: linux.SOL_IP, Type: linux.IP_RECVERR, Data: f.extended()}}
 	}
-	m.Name = encode(u.family, f.to)
+	if f.sent() {
+		m.Stamp = f.stamp
+		if next != 0 {
+			u.SetError(next)
+		}
+	} else {
+		m.Name = encode(u.family, f.to)
+		u.SetError(next)
+	}
 	m.Out |= linux.MSG_ERRQUEUE
 	return (&datagram{data: f.payload}).copyOut(dst, m)
 }

@@ -88,7 +88,9 @@ type ours struct {
 
 func newOurs(p portNames) *ours {
 	c := caller{vfstest.Root()}
-	return &ours{portNames: p, c: c, st: NewStack(testNet(c)), sfs: socket.NewFS(vfs.New())}
+	st := NewStack(testNet(c))
+	st.SetPingGroups(EveryGroup)
+	return &ours{portNames: p, c: c, st: st, sfs: socket.NewFS(vfs.New())}
 }
 
 func (o *ours) s(slot int) socket.Socket { return socket.Of(o.f[slot]) }

@@ -385,8 +385,11 @@ func setCommonOption(c socket.Caller, b *socket.Base, name int32, value []byte) 
 
 // SetOption implements socket.Socket.
 func (t *TCP) SetOption(c socket.Caller, level, name int32, value []byte) error {
-	if level == linux.SOL_SOCKET && name == linux.SO_ATTACH_FILTER {
-		return errno.EOPNOTSUPP // there are no packets to look at
+	if level == linux.SOL_SOCKET {
+		switch name {
+		case linux.SO_ATTACH_FILTER, linux.SO_TIMESTAMPING_OLD, linux.SO_TIMESTAMPING_NEW:
+			return errno.EOPNOTSUPP // there are no packets to look at
+		}
 	}
 	if level == linux.SOL_SOCKET {
 		err := setCommonOption(c, &t.Base, name, value)
@@ -469,7 +472,14 @@ func (t *TCP) infoLocked() []byte {
 // SetOption implements socket.Socket.
 func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error {
 	if level == linux.SOL_SOCKET {
-		return setCommonOption(c, &u.Base, name, value)
+		had := u.Stamping()
+		err := setCommonOption(c, &u.Base, name, value)
+		if u.Stamping()&^had&linux.SOF_TIMESTAMPING_OPT_ID != 0 { // they count from now
+			u.mu.Lock()
+			u.sentID = 0
+			u.mu.Unlock()
+		}
+		return err
 	}
 	if err := mayBeTransparent(c, u.Net(), level, name, value); err != nil {
 		return err

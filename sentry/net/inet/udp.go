@@ -82,6 +82,7 @@ type UDP struct {
 	// coverage are UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV, in bytes, which a loopback does without.
 	coverage [2]int32
 	failures []*failure // of datagrams that were sent, the oldest first
+	sentID   uint32     // of the next that is told of (SOF_TIMESTAMPING_OPT_ID)
 }
 
 func (st *Stack) newUDP(family, protocol int32) *UDP {
@@ -91,6 +92,7 @@ func (st *Stack) newUDP(family, protocol int32) *UDP {
 		u.ports = st.udpLite
 	}
 	u.Init(st.net)
+	u.TellsSent = true
 	st.mu.Lock()
 	st.udps[u] = struct{}{}
 	st.mu.Unlock()
@@ -279,6 +281,9 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 			err = errno.EFAULT
 		}
 		return 0, err
+	}
+	if flags := u.Stamping(); flags&(linux.SOF_TIMESTAMPING_TX_SOFTWARE|linux.SOF_TIMESTAMPING_TX_SCHED) != 0 {
+		u.tellSent(d, to.Port(), flags)
 	}
 	var p *packet
 	if u.st.tapped() {

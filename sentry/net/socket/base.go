@@ -26,9 +26,13 @@ const (
 // Base is what every socket has.
 type Base struct {
 	Queue wait.Queue
-	net   *Net // that the socket was made in and stays in; immutable
+	// TellsSent says that the socket tells when it sent what (SO_TIMESTAMPING). Set before the socket is used.
+	TellsSent bool
 
-	filter atomic.Pointer[bpf.Program] // changed under mu
+	net *Net // that the socket was made in and stays in; immutable
+
+	filter   atomic.Pointer[bpf.Program] // changed under mu
+	stamping atomic.Uint32               // SOF_TIMESTAMPING_* of SO_TIMESTAMPING; changed under mu
 
 	mu           sync.Mutex
 	opts         Options
@@ -55,6 +59,7 @@ type Options struct {
 	Timestamp, TimestampNS bool
 	RxqOvfl, ZeroCopy      bool
 	SelectErr              bool
+	StampingNew            bool  // SO_TIMESTAMPING was set as SO_TIMESTAMPING_NEW
 	BufLock                int32 // SO_BUF_LOCK: which sizes of buffers were set
 	PeekOff                int32 // -1: off
 	BusyPoll               int32
@@ -69,6 +74,9 @@ func (b *Base) Init(n *Net) {
 
 // Common returns b, for Sockets that embed it.
 func (b *Base) Common() *Base { return b }
+
+// Stamping returns the flags of SO_TIMESTAMPING.
+func (b *Base) Stamping() uint32 { return b.stamping.Load() }
 
 // Net returns the network that the socket is in.
 func (b *Base) Net() *Net { return b.net }
@@ -211,6 +219,12 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 		}
 		o.RcvBuf = max(min(max(v, 0), maxForcedBuf)*2, minRcvBuf)
 		o.BufLock |= rcvBufLock
+	case linux.SO_TIMESTAMPING_OLD, linux.SO_TIMESTAMPING_NEW:
+		if err := b.mayStamp(uint32(v)); err != nil {
+			return err
+		}
+		b.stamping.Store(uint32(v))
+		o.StampingNew = name == linux.SO_TIMESTAMPING_NEW
 	case linux.SO_BUF_LOCK:
 		if v&^(sndBufLock|rcvBufLock) != 0 {
 			return errno.EINVAL
@@ -255,6 +269,20 @@ func (b *Base) SetOption(c Caller, name int32, value []byte) error {
 		return errno.ENOPROTOOPT
 	default:
 		return errno.ENOPROTOOPT
+	}
+	return nil
+}
+
+// mayStamp checks flags of SO_TIMESTAMPING. Sending is stamped only where there is a queue of errors to tell it.
+func (b *Base) mayStamp(flags uint32) error {
+	const sent = linux.SOF_TIMESTAMPING_TX_SOFTWARE | linux.SOF_TIMESTAMPING_TX_SCHED | linux.SOF_TIMESTAMPING_TX_ACK
+	switch {
+	case flags&^linux.SOF_TIMESTAMPING_MASK != 0,
+		flags&linux.SOF_TIMESTAMPING_OPT_ID_TCP != 0 && flags&linux.SOF_TIMESTAMPING_OPT_ID == 0,
+		flags&linux.SOF_TIMESTAMPING_OPT_STATS != 0 && flags&linux.SOF_TIMESTAMPING_OPT_TSONLY == 0:
+		return errno.EINVAL
+	case flags&sent != 0 && !b.TellsSent:
+		return errno.EOPNOTSUPP
 	}
 	return nil
 }
@@ -365,7 +393,9 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 			return Int(LoopbackIndex), nil
 		}
 		return Int(0), nil
-	case linux.SO_TIMESTAMPING_OLD, linux.SO_TIMESTAMPING_NEW, linux.SO_TXTIME:
+	case linux.SO_TIMESTAMPING_OLD, linux.SO_TIMESTAMPING_NEW: // struct so_timestamping
+		return binary.LittleEndian.AppendUint64(nil, uint64(b.stamping.Load())), nil
+	case linux.SO_TXTIME:
 		return make([]byte, 8), nil
 	case linux.SO_WIFI_STATUS, linux.SO_NOFCS, linux.SO_PREFER_BUSY_POLL, linux.SO_RESERVE_MEM, linux.SO_RCVMARK:
 		return Int(0), nil
