@@ -64,6 +64,7 @@ func (v *VFS) Chmod(c Caller, p Path, mode uint32) error {
 		if !c.Creds().InGroup(a.GID) && !c.Creds().HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 			mode &^= linux.S_ISGID
 		}
+		n.chmodACL(mode)
 		return n.Ops.SetAttr(c, n, SetAttr{Mask: SetMode | SetCtime, Mode: mode, Ctime: c.Now()})
 	}()
 	n.rw.Unlock()

@@ -74,6 +74,9 @@ func (v *VFS) makeName(c Caller, start Path, path string, typ uint32, target *Pa
 	if err != nil {
 		return Path{}, err
 	}
+	if target == nil {
+		made.inheritACL(n)
+	}
 	d = dir.sb.instantiate(dir, name, made)
 	notifyDir(dir, linux.IN_CREATE, name, 0, isDir)
 	v.fanName(c, n, linux.IN_CREATE, name, made)
@@ -85,7 +88,7 @@ func (v *VFS) makeName(c Caller, start Path, path string, typ uint32, target *Pa
 func (v *VFS) MkdirAt(c Caller, start Path, path string, mode uint32) error {
 	p, err := v.makeName(c, start, path, linux.S_IFDIR, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
-		return dir.Ops.Mkdir(c, dir, name, mode&(linux.S_IRWXUGO|linux.S_ISVTX)&^c.FSContext().Umask()|linux.S_IFDIR)
+		return dir.Ops.Mkdir(c, dir, name, mode&(linux.S_IRWXUGO|linux.S_ISVTX)&^maskFor(c, dir)|linux.S_IFDIR)
 	})
 	p.DecRef()
 	return err
@@ -111,7 +114,7 @@ func (v *VFS) MknodAt(c Caller, start Path, path string, mode uint32, rdev uint6
 func (v *VFS) mknod(c Caller, start Path, path string, mode uint32, rdev uint64) (Path, error) {
 	return v.makeName(c, start, path, mode&linux.S_IFMT, nil, func(at Path, name string) (*Inode, error) {
 		dir := at.Inode()
-		mode := mode &^ c.FSContext().Umask()
+		mode := mode &^ maskFor(c, dir)
 		switch mode & linux.S_IFMT {
 		case linux.S_IFREG:
 			return dir.Ops.Create(c, dir, name, mode)

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"ringfence/abi/errno"
+	"ringfence/abi/linux"
 )
 
 // Inode is a file, whatever its type, with what all file systems keep alike.
@@ -25,7 +26,7 @@ type Inode struct {
 	rw sync.RWMutex
 
 	// Copies for the path walk.
-	mode       atomic.Uint32          // of attr.Mode
+	mode       atomic.Uint32          // of attr.Mode, without S_IXGRP if there are acls
 	link       atomic.Pointer[string] // target of a symbolic link, once read
 	atimeFresh atomic.Bool            // following the link need not set its atime
 	// atimeUntil is the time before which relatime leaves attr.Atime alone; 0 if somebody must look.
@@ -36,6 +37,8 @@ type Inode struct {
 
 	// writers counts files open for writing; -n says that n programs run from the file.
 	writers atomic.Int64
+
+	acls atomic.Pointer[acls] // POSIX ACLs; nil without
 
 	mu   sync.Mutex
 	attr Attr // guarded by mu; Ino, the type in Mode and Rdev never change
@@ -123,7 +126,11 @@ func (n *Inode) Update(fn func(a *Attr)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	fn(&n.attr)
-	n.mode.Store(n.attr.Mode)
+	mode := n.attr.Mode
+	if n.acls.Load() != nil {
+		mode &^= linux.S_IXGRP // so that the walk asks
+	}
+	n.mode.Store(mode)
 	if n.atimeUntil.Load() != 0 {
 		n.atimeUntil.Store(0)
 	}

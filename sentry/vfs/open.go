@@ -185,7 +185,7 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	if err := mayCreate(c, w.at); err != nil {
 		return nil, false, err
 	}
-	mode = mode&linux.S_IALLUGO&^c.FSContext().Umask() | linux.S_IFREG
+	mode = mode&linux.S_IALLUGO&^maskFor(c, n) | linux.S_IFREG
 	name := cloneName(w.last)
 	fn, err := n.Ops.Create(c, n, name, mode)
 	if err == errno.EEXIST && flags&linux.O_EXCL == 0 {
@@ -199,6 +199,7 @@ func (v *VFS) createLast(c Caller, w *walk, flags, mode uint32) (d *Dentry, crea
 	if err != nil {
 		return nil, false, err
 	}
+	fn.inheritACL(n)
 	d = dir.sb.instantiate(dir, name, fn)
 	notifyDir(dir, linux.IN_CREATE, name, 0, false)
 	v.fanName(c, n, linux.IN_CREATE, name, fn)
@@ -253,10 +254,11 @@ func (v *VFS) openTmpfile(c Caller, start Path, path string, flags, mode uint32,
 		return nil, err
 	}
 	dn := dir.Inode()
-	n, err := dn.Ops.Tmpfile(c, dn, mode&linux.S_IALLUGO&^c.FSContext().Umask()|linux.S_IFREG)
+	n, err := dn.Ops.Tmpfile(c, dn, mode&linux.S_IALLUGO&^maskFor(c, dn)|linux.S_IFREG)
 	if err != nil {
 		return nil, err
 	}
+	n.inheritACL(dn)
 	n.tmpfile.Store(true)
 	n.noLink.Store(flags&linux.O_EXCL != 0)
 	d := newDentry(dn.SB, n)

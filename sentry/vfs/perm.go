@@ -38,10 +38,10 @@ func GenericPermission(c Caller, n *Inode, mask uint32) error {
 			return err
 		}
 	}
-	return attrPermission(c.Creds(), a, mask)
+	return attrPermission(c.Creds(), a, n.lists().access, mask)
 }
 
-func attrPermission(cr *creds.Credentials, a Attr, mask uint32) error {
+func attrPermission(cr *creds.Credentials, a Attr, l acl, mask uint32) error {
 	bits := a.Mode
 	switch {
 	case cr.FSUID == a.UID:
@@ -49,7 +49,12 @@ func attrPermission(cr *creds.Credentials, a Attr, mask uint32) error {
 	case cr.InGroup(a.GID):
 		bits >>= 3
 	}
-	if mask&^bits&7 == 0 {
+	// As on Linux, a list does not count while the group's bits are 0.
+	if l != nil && cr.FSUID != a.UID && a.Mode&linux.S_IRWXG != 0 {
+		if l.permits(cr, &a, mask) == nil {
+			return nil
+		}
+	} else if mask&^bits&7 == 0 {
 		return nil
 	}
 	if a.Mode&linux.S_IFMT == linux.S_IFDIR {

@@ -19,6 +19,8 @@ const (
 	SBNoNegative
 	// SBDevices: its devices are its own, and can be opened if it belongs to a user namespace, too.
 	SBDevices
+	// SBPosixACL: inodes have POSIX ACLs, which live as long as they.
+	SBPosixACL
 )
 
 // Superblock is one instance of a file system.

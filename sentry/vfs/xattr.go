@@ -69,6 +69,9 @@ func (v *VFS) GetXattr(c Caller, p Path, name string) ([]byte, error) {
 	if err := xattrPermission(c, p, name, false); err != nil {
 		return nil, err
 	}
+	if is, byDefault := p.Inode().isACL(name); is {
+		return p.Inode().getACL(byDefault)
+	}
 	b, err := p.Inode().Ops.GetXattr(c, p.Inode(), name)
 	if err == nil && name == linux.XATTR_NAME_CAPS {
 		return showFileCaps(c, p.Inode(), b)
@@ -85,6 +88,9 @@ func (v *VFS) SetXattr(c Caller, p Path, name string, value []byte, flags uint32
 		return errno.E2BIG
 	}
 	return changeXattr(c, p, name, func(n *Inode) error {
+		if is, byDefault := n.isACL(name); is {
+			return n.setACL(c, value, byDefault)
+		}
 		if name == linux.XATTR_NAME_CAPS {
 			var err error
 			if value, err = storedFileCaps(c, n, value); err != nil {
@@ -97,7 +103,12 @@ func (v *VFS) SetXattr(c Caller, p Path, name string, value []byte, flags uint32
 
 // RemoveXattr is removexattr(2).
 func (v *VFS) RemoveXattr(c Caller, p Path, name string) error {
-	return changeXattr(c, p, name, func(n *Inode) error { return n.Ops.RemoveXattr(c, n, name) })
+	return changeXattr(c, p, name, func(n *Inode) error {
+		if is, byDefault := n.isACL(name); is {
+			return n.setACL(c, nil, byDefault)
+		}
+		return n.Ops.RemoveXattr(c, n, name)
+	})
 }
 
 func changeXattr(c Caller, p Path, name string, fn func(*Inode) error) error {
@@ -126,6 +137,12 @@ func (v *VFS) ListXattr(c Caller, p Path) ([]string, error) {
 		return nil, err
 	}
 	seen := names[:0:0]
+	if x := n.lists(); x.access != nil {
+		seen = append(seen, linux.XATTR_NAME_POSIX_ACL_ACCESS)
+	}
+	if x := n.lists(); x.byDefault != nil {
+		seen = append(seen, linux.XATTR_NAME_POSIX_ACL_DEFAULT)
+	}
 	for _, name := range names {
 		if strings.HasPrefix(name, linux.XATTR_TRUSTED_PREFIX) && !c.Creds().Has(linux.CAP_SYS_ADMIN) {
 			continue
