@@ -5,7 +5,9 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/fs/epoll"
 	"ringfence/sentry/mm"
+	"ringfence/sentry/vfs"
 )
 
 // Rusage returns what the task has used (RUSAGE_THREAD). Task goroutine only.
@@ -93,8 +95,42 @@ func (t *Task) RegisterMembarrier(bit uint32) {
 	t.mm.UpdateMeta(func(m *mm.Meta) { m.Membarrier |= bit })
 }
 
+// compareFiles orders open files: any stable order will do.
+func compareFiles(a, b *vfs.File) int {
+	if a == b {
+		return 0
+	}
+	return 1 + (cmp.Compare(a.Inode().Ino(), b.Inode().Ino())+1)/2
+}
+
+// compareTarget is KCMP_EPOLL_TFD: it compares a file with one that an epoll file watches.
+func compareTarget(xf *FDTable, fd int32, yf *FDTable, slot *linux.KcmpEpollSlot) (int, error) {
+	if xf == nil || yf == nil {
+		return 0, errno.EBADF
+	}
+	a, err := xf.Get(fd)
+	if err != nil {
+		return 0, err
+	}
+	defer a.DecRef()
+	f, err := yf.Get(int32(slot.EFD))
+	if err != nil {
+		return 0, err
+	}
+	defer f.DecRef()
+	ep := epoll.Of(f)
+	if ep == nil {
+		return 0, errno.EINVAL
+	}
+	b := ep.Target(int32(slot.TFD), int(slot.Toff))
+	if b == nil {
+		return 0, errno.ENOENT
+	}
+	return compareFiles(a, b), nil
+}
+
 // Compare is kcmp(2): 0 if x and y share a resource, 1 or 2 for an order between others, 3 if they are unordered.
-func Compare(x, y *Task, kind int32, ix, iy uint64) (int, error) {
+func Compare(x, y *Task, kind int32, ix, iy uint64, slot linux.KcmpEpollSlot) (int, error) {
 	x.mu.Lock()
 	xm, xf, xs, xu := x.mm, x.files, x.fs, x.sysvUndo
 	x.mu.Unlock()
@@ -117,11 +153,9 @@ func Compare(x, y *Task, kind int32, ix, iy uint64) (int, error) {
 			return 0, err
 		}
 		defer b.DecRef()
-		if a == b {
-			return 0, nil
-		}
-		// Any stable order will do.
-		return 1 + (cmp.Compare(a.Inode().Ino(), b.Inode().Ino())+1)/2, nil
+		return compareFiles(a, b), nil
+	case linux.KCMP_EPOLL_TFD:
+		return compareTarget(xf, int32(ix), yf, &slot)
 	case linux.KCMP_VM:
 		same = xm == ym
 	case linux.KCMP_FILES:

@@ -210,3 +210,34 @@ func futimes(t *kernel.Task, fd int32, ts times) error {
 		return t.Kernel().VFS.Utimes(t, p, ts.atime, ts.mtime)
 	})
 }
+
+// xflags are the flags of inodes as FS_IOC_FSGETXATTR calls them.
+var xflags = [...]struct{ flag, x uint32 }{
+	{linux.FS_IMMUTABLE_FL, linux.FS_XFLAG_IMMUTABLE},
+	{linux.FS_APPEND_FL, linux.FS_XFLAG_APPEND},
+	{linux.FS_NODUMP_FL, linux.FS_XFLAG_NODUMP},
+	{linux.FS_NOATIME_FL, linux.FS_XFLAG_NOATIME},
+}
+
+// ioctlFileFlags is FS_IOC_GETFLAGS and its like.
+func ioctlFileFlags(t *kernel.Task, f *vfs.File, cmd uint32, at addr.Addr) error {
+	switch cmd {
+	case linux.FS_IOC_GETFLAGS:
+		return t.CopyOutUint32(at, f.FileFlags())
+	case linux.FS_IOC_SETFLAGS:
+		flags, err := t.CopyInUint32(at)
+		if err != nil {
+			return err
+		}
+		return f.SetFileFlags(t, flags)
+	case linux.FS_IOC_FSGETXATTR:
+		var x linux.FSXattr
+		for _, p := range xflags {
+			if f.FileFlags()&p.flag != 0 {
+				x.Xflags |= p.x
+			}
+		}
+		return t.CopyOutStruct(at, &x)
+	}
+	return errno.EOPNOTSUPP
+}

@@ -321,6 +321,10 @@ func sysIoctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, t.CopyOutUint64(arg.Addr(), uint64(st.Size))
 		}
 		return 0, errno.ENOTTY
+	case linux.FS_IOC_GETFLAGS, linux.FS_IOC_SETFLAGS, linux.FS_IOC_FSGETXATTR, linux.FS_IOC_FSSETXATTR:
+		if f.HasFileFlags() {
+			return 0, ioctlFileFlags(t, f, cmd, arg.Addr())
+		}
 	case linux.FIGETBSZ:
 		st, err := t.Kernel().VFS.Stat(t, f.Path)
 		if err != nil {

@@ -22,7 +22,7 @@ var miscCalls = []line{
 	{linux.SYS_MEMBARRIER, "membarrier", sysMembarrier, kernel.Full, "", "every entry to the kernel is a barrier"},
 	{linux.SYS_PERSONALITY, "personality", sysPersonality, kernel.Partial, "ADDR_NO_RANDOMIZE", "other flags are only remembered"},
 	{linux.SYS_SYSLOG, "syslog", sysSyslog, kernel.Full, "", "the log is empty"},
-	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Partial, "FILE VM FILES FS SIGHAND IO SYSVSEM", ""},
+	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Full, "KCMP_*", ""},
 	{linux.SYS_VHANGUP, "vhangup", sysVhangup, kernel.Full, "", ""},
 	{linux.SYS_REBOOT, "reboot", sysReboot, kernel.Partial, "", "EPERM in the first PID namespace: the machine is not the guest's"},
 	{linux.SYS_SYSFS, "sysfs", sysSysfs, kernel.Full, "1 2 3", ""},
@@ -237,7 +237,13 @@ func sysKcmp(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if !t.MayTrace(x, false) || !t.MayTrace(y, false) {
 		return 0, errno.EPERM
 	}
-	r, err := kernel.Compare(x, y, a[2].Int(), a[3].Uint64(), a[4].Uint64())
+	var slot linux.KcmpEpollSlot
+	if a[2].Int() == linux.KCMP_EPOLL_TFD {
+		if err := t.CopyInStruct(a[4].Addr(), &slot); err != nil {
+			return 0, err
+		}
+	}
+	r, err := kernel.Compare(x, y, a[2].Int(), a[3].Uint64(), a[4].Uint64(), slot)
 	return uint64(r), err
 }
 

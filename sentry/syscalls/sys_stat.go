@@ -151,8 +151,8 @@ func statx(t *kernel.Task, dirfd int32, path string, flags, mask uint32, lf vfs.
 	}
 	ns := t.Creds().UserNS
 	x := linux.Statx{
-		Mask: linux.STATX_BASIC_STATS | linux.STATX_MNT_ID, Blksize: s.BlkSize, Attributes: s.Flags,
-		AttributesMask: linux.STATX_ATTR_MOUNT_ROOT | linux.STATX_ATTR_AUTOMOUNT,
+		Mask: linux.STATX_BASIC_STATS | linux.STATX_MNT_ID, Blksize: s.BlkSize, Attributes: s.Flags &^ linux.FS_NOATIME_FL,
+		AttributesMask: s.FlagsMask | linux.STATX_ATTR_MOUNT_ROOT | linux.STATX_ATTR_AUTOMOUNT,
 		Nlink:          s.Nlink, UID: ns.ShowUID(s.UID), GID: ns.ShowGID(s.GID), Mode: uint16(s.Mode),
 		Ino: s.Ino, Size: uint64(s.Size), Blocks: uint64(s.Blocks),
 		Atime: statxTime(s.Atime), Mtime: statxTime(s.Mtime), Ctime: statxTime(s.Ctime),

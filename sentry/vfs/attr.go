@@ -11,13 +11,17 @@ type Stat struct {
 	Attr
 	Dev       uint64
 	MountID   uint64
-	MountRoot bool // p is where its mount begins
+	MountRoot bool   // p is where its mount begins
+	FlagsMask uint64 // which STATX_ATTR_* flags the file system has
 }
 
 // Stat returns the attributes of p. It needs no permission.
 func (v *VFS) Stat(c Caller, p Path) (s Stat, err error) {
 	n := p.Inode()
 	s.Attr, err = attrOf(c, n)
+	if n.SB.Flags&SBFileFlags != 0 {
+		s.FlagsMask = fileFlags &^ linux.FS_NOATIME_FL
+	}
 	s.Dev, s.MountID, s.MountRoot = n.SB.Dev, p.Mount.ID, p.Dentry == p.Mount.Root
 	return s, err
 }
@@ -351,6 +355,9 @@ func (v *VFS) touchAtime(c Caller, p Path, n *Inode) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	a := &n.attr
+	if a.Flags&linux.FS_NOATIME_FL != 0 {
+		return
+	}
 	if mf&linux.MS_RELATIME == 0 || a.Atime <= a.Mtime || a.Atime <= a.Ctime || now-a.Atime >= day {
 		a.Atime = now
 	}

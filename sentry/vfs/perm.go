@@ -38,6 +38,9 @@ func GenericPermission(c Caller, n *Inode, mask uint32) error {
 			return err
 		}
 	}
+	if mask&MayWrite != 0 && a.Flags&linux.STATX_ATTR_IMMUTABLE != 0 {
+		return errno.EPERM
+	}
 	return attrPermission(c.Creds(), a, n.lists().access, mask)
 }
 
@@ -128,6 +131,9 @@ func mayDelete(c Caller, dir *Dentry, n *Inode, isDir bool) error {
 	}
 	da, err := attrOf(c, dn)
 	if err != nil {
+		return err
+	}
+	if err := mayChangeName(&da, n.Attr().Flags); err != nil {
 		return err
 	}
 	if da.Mode&linux.S_ISVTX != 0 {

@@ -21,6 +21,8 @@ const (
 	SBDevices
 	// SBPosixACL: inodes have POSIX ACLs, which live as long as they.
 	SBPosixACL
+	// SBFileFlags: files can be immutable and the like.
+	SBFileFlags
 )
 
 // Superblock is one instance of a file system.

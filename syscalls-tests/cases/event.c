@@ -261,4 +261,26 @@ CASE(clock_nanosleep_absolute) {
 	CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, 0), EINVAL);
 }
 
+CASE(kcmp_compares_what_epoll_watches) {
+	int ep = epoll_create1(0), p[2], q[2];
+	CHECK(ep >= 0 && pipe(p) == 0 && pipe(q) == 0);
+	struct epoll_event e = {.events = EPOLLIN};
+	CHECK(epoll_ctl(ep, EPOLL_CTL_ADD, p[0], &e) == 0);
+	struct { uint32_t efd, tfd, toff; } slot = {ep, p[0], 0};
+	pid_t me = getpid();
+	CHECK_EQ(syscall(SYS_kcmp, me, me, 7 /* KCMP_EPOLL_TFD */, p[0], &slot), 0);
+	CHECK_EQ(syscall(SYS_kcmp, me, me, 7, dup(p[0]), &slot), 0);
+	CHECK(syscall(SYS_kcmp, me, me, 7, q[0], &slot) > 0);
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, -1, &slot), EBADF);
+	slot.toff = 1;
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], &slot), ENOENT);
+	slot.toff = 0, slot.tfd = q[0];
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], &slot), ENOENT);
+	slot.efd = p[0];
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], &slot), EINVAL);
+	slot.efd = 999;
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], &slot), EBADF);
+	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], 8), EFAULT);
+}
+
 MAIN()

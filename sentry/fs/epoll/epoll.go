@@ -1,6 +1,8 @@
 package epoll
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 
 	"ringfence/abi/errno"
@@ -55,6 +57,24 @@ type item struct {
 func Of(f *vfs.File) *Epoll {
 	ep, _ := f.Ops.(*Epoll)
 	return ep
+}
+
+// Target returns the nth file, from 0, that ep watches as fd, without a reference; nil if there is none. There is more
+// than one if fd was closed and the file lives on.
+func (ep *Epoll) Target(fd int32, nth int) *vfs.File {
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	var all []*vfs.File
+	for k := range ep.items {
+		if k.fd == fd {
+			all = append(all, k.file)
+		}
+	}
+	if nth < 0 || nth >= len(all) {
+		return nil
+	}
+	slices.SortFunc(all, func(a, b *vfs.File) int { return cmp.Compare(a.Inode().Ino(), b.Inode().Ino()) })
+	return all[nth]
 }
 
 // Wake implements wait.Waiter.

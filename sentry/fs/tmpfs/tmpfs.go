@@ -72,7 +72,7 @@ func newSuper(name string, mf *memfile.File, o options) *super {
 	s.counted.Store(o.counted)
 	s.maxPages.Store(o.pages)
 	s.maxInodes.Store(o.inodes)
-	s.sb = vfs.NewSuperblock(name, linux.TMPFS_MAGIC, vfs.SBPosixACL, s)
+	s.sb = vfs.NewSuperblock(name, linux.TMPFS_MAGIC, vfs.SBPosixACL|vfs.SBFileFlags, s)
 	return s
 }
 
