@@ -261,6 +261,8 @@ type fanNews struct {
 type fanMatch struct {
 	group      *Fanotify
 	want, skip uint64
+	// from and to say which directories of FAN_RENAME are marked.
+	from, to bool
 }
 
 // match collects what listeners want to know of n.
@@ -278,6 +280,10 @@ func (t *fanTable) match(n *fanNews) (out []fanMatch) {
 				flags = m.ignored
 			}
 			out[i].skip |= n.wanted(m.ignored, flags, asChild)
+			if m.mask&linux.FAN_RENAME != 0 {
+				out[i].from = out[i].from || on != any(n.to) || n.to == n.node
+				out[i].to = out[i].to || on != any(n.node) || n.to == n.node
+			}
 		}
 	}
 	if n.mask&linux.IN_MODIFY != 0 {
@@ -294,6 +300,9 @@ func (t *fanTable) match(n *fanNews) (out []fanMatch) {
 	add(n.node, false)
 	if n.dir != nil && n.dir != n.node {
 		add(n.dir, true)
+	}
+	if n.to != nil && n.to != n.node {
+		add(n.to, false)
 	}
 	if n.path.Ok() {
 		add(n.path.Mount, false)
@@ -319,7 +328,7 @@ func (v *VFS) tell(c Caller, n *fanNews) error {
 		if mask == 0 {
 			continue
 		}
-		e := m.group.event(c, n, mask)
+		e := m.event(c, n, mask)
 		if mask&fanPerms == 0 {
 			m.group.put(e)
 			continue
@@ -337,7 +346,8 @@ func (v *VFS) tell(c Caller, n *fanNews) error {
 }
 
 // event makes the event for one listener.
-func (g *Fanotify) event(c Caller, n *fanNews, mask uint64) *fanEvent {
+func (m *fanMatch) event(c Caller, n *fanNews, mask uint64) *fanEvent {
+	g := m.group
 	e := &fanEvent{mask: mask, pid: n.pid}
 	if a, ok := Who(c).(Actor); ok {
 		e.pid = a.ActorID(g.flags&linux.FAN_REPORT_TID != 0)
@@ -367,7 +377,13 @@ func (g *Fanotify) event(c Caller, n *fanNews, mask uint64) *fanEvent {
 			e.name = "."
 		}
 	}
-	if n.to != nil && mask&linux.FAN_RENAME != 0 {
+	if mask&linux.FAN_RENAME != 0 {
+		e.hasDir = m.from
+		if !m.from {
+			e.dir, e.name = Handle{}, ""
+		}
+	}
+	if mask&linux.FAN_RENAME != 0 && m.to {
 		e.newDir, e.newName, e.hasNew = n.to.handle(), n.toName, true
 	}
 	switch {

@@ -333,6 +333,31 @@ CASE(fanotify_rename_has_both_names) {
 	CHECK(is_fid(&e, 1, INFO_NEW, "b", "g"));
 }
 
+CASE(fanotify_rename_tells_of_what_is_marked) {
+	own();
+	dir("a"), dir("b"), touch("a/f");
+	int from = listens(FAN_REPORT_DIR_FID | FAN_REPORT_NAME), to = listens(FAN_REPORT_DIR_FID | FAN_REPORT_NAME);
+	int both = listens(FAN_REPORT_DIR_FID | FAN_REPORT_NAME);
+	struct ev e;
+	mark(from, 0, FAN_RENAME, "a");
+	mark(to, 0, FAN_RENAME, "b");
+	mark(both, 0, FAN_RENAME, "a");
+	mark(both, 0, FAN_RENAME, "b");
+	CHECK(rename("a/f", "b/g") == 0);
+	EXPECT(from, &e, FAN_RENAME);
+	CHECK_EQ(e.infos, 1);
+	CHECK(is_fid(&e, 0, INFO_OLD, "a", "f"));
+	EXPECT(to, &e, FAN_RENAME);
+	CHECK_EQ(e.infos, 1);
+	CHECK(is_fid(&e, 0, INFO_NEW, "b", "g"));
+	EXPECT(both, &e, FAN_RENAME);
+	CHECK_EQ(e.infos, 2);
+	mark(from, FAN_MARK_ADD, FAN_RENAME, "a");
+	CHECK(rename("b/g", "b/h") == 0);
+	EXPECT(to, &e, FAN_RENAME);
+	CHECK_EQ(e.infos, 2);
+}
+
 CASE(fanotify_tells_of_the_end) {
 	own();
 	touch("f"), touch("g");
