@@ -137,6 +137,7 @@ func (s *builder) makeKernel() error {
 	s.pts = &devpts.FS{Kernel: s.k}
 	s.v.Special = special{&dev.Devices{Memory: s.mem, Terminals: s.pts, Userfaults: userfaultfd.Device{}}, s.k.Pipes}
 	s.v.AddType("tmpfs", &tmpfs.FS{Memory: s.mem, Total: s.k.Memory}, true)
+	s.v.AddType("ramfs", &tmpfs.Ramfs{Memory: s.mem}, true)
 	s.v.AddType("devtmpfs", &dev.FS{Memory: s.mem}, true)
 	s.v.AddType("devpts", s.pts, true)
 	s.addKernelTypes()

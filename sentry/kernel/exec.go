@@ -189,6 +189,7 @@ func (t *Task) Exec(a *ExecArgs) error {
 			return err
 		}
 	}
+	m.InheritFrom(t.mm)
 	t.becomeProgram(img, m, regs, cr, oldTID)
 	return nil
 }

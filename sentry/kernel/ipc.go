@@ -20,11 +20,15 @@ type IPCNamespace struct {
 	msgs msgTable
 	shms shmTable
 	mqs  mqTable
+
+	// MqLimits are those of mqs.
+	MqLimits MqLimits
 }
 
 func (k *Kernel) newIPCNamespace(id identity) *IPCNamespace {
 	ns := &IPCNamespace{identity: id, k: k}
 	ns.shms.dev = k.VFS.NewDev()
+	ns.MqLimits.reset()
 	return ns
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -21,11 +22,26 @@ type mqTable struct {
 	names map[string]*mqueue
 }
 
-// Limits of message queues: those of everybody and those of CAP_SYS_RESOURCE (/proc/sys/fs/mqueue).
+// MqLimits are the limits of message queues in a namespace (/proc/sys/fs/mqueue): how many queues, messages in
+// each and bytes in a message there can be, and what a queue gets that is made without attributes.
+type MqLimits struct {
+	Queues, Messages, Size       atomic.Int64
+	DefaultMessages, DefaultSize atomic.Int64
+}
+
+// What the limits can be raised to, and CAP_SYS_RESOURCE is held to.
 const (
-	mqHardMessages = 65536
-	mqHardSize     = 16 << 20
+	MqHardMessages = 65536
+	MqHardSize     = 16 << 20
 )
+
+func (l *MqLimits) reset() {
+	l.Queues.Store(linux.MQ_QUEUES_DEFAULT)
+	l.Messages.Store(linux.MQ_MSG_MAX)
+	l.Size.Store(linux.MQ_MSGSIZE)
+	l.DefaultMessages.Store(linux.MQ_MSG_DEFAULT)
+	l.DefaultSize.Store(linux.MQ_MSGSIZE)
+}
 
 // mqueue is a message queue. Guarded by its table's lock.
 type mqueue struct {
@@ -145,16 +161,18 @@ func (t *Task) MqOpen(name string, flags, mode uint32, attr *linux.MqAttr) (int3
 func (t *Task) newMqueue(tb *mqTable, name string, mode uint32, attr *linux.MqAttr) (*mqueue, error) {
 	c := t.Creds()
 	capable := c.Has(linux.CAP_SYS_RESOURCE)
-	if len(tb.names) >= linux.MQ_QUEUES_DEFAULT && !capable {
+	limits := &t.ns.IPC.MqLimits
+	if int64(len(tb.names)) >= limits.Queues.Load() && !capable {
 		return nil, errno.ENOSPC
 	}
 	q := &mqueue{table: tb, k: t.k, uid: c.FSUID, gid: c.FSGID, mode: mode & 0o7777 &^ t.fs.ctx.Umask(),
-		maxMsgs: linux.MQ_MSG_DEFAULT, maxSize: linux.MQ_MSGSIZE, linked: true}
+		maxMsgs: min(limits.DefaultMessages.Load(), limits.Messages.Load()),
+		maxSize: min(limits.DefaultSize.Load(), limits.Size.Load()), linked: true}
 	if attr != nil {
 		q.maxMsgs, q.maxSize = attr.Maxmsg, attr.Msgsize
-		msgs, size := int64(linux.MQ_MSG_MAX), int64(linux.MQ_MSGSIZE)
+		msgs, size := limits.Messages.Load(), limits.Size.Load()
 		if capable {
-			msgs, size = mqHardMessages, mqHardSize
+			msgs, size = MqHardMessages, MqHardSize
 		}
 		if q.maxMsgs <= 0 || q.maxSize <= 0 || q.maxMsgs > msgs || q.maxSize > size {
 			return nil, errno.EINVAL

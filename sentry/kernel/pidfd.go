@@ -43,8 +43,8 @@ func (p *pidfd) Queue(*vfs.File) *wait.Queue { return &p.tg.ExitEvents }
 // IdentityName implements vfs.FileIdentity.
 func (*pidfd) IdentityName(*vfs.File) string { return "anon_inode:[pidfd]" }
 
-// FDInfo returns what /proc/PID/fdinfo shows besides the usual; ns is the reader's.
-func (p *pidfd) FDInfo(ns *PIDNamespace) string {
+// FDInfoIn returns the lines of /proc/PID/fdinfo in a /proc of ns.
+func (p *pidfd) FDInfoIn(ns *PIDNamespace) string {
 	k := p.tg.k
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -53,11 +53,18 @@ func (p *pidfd) FDInfo(ns *PIDNamespace) string {
 	if p.task != nil {
 		pid, gone = p.task.pid.Load(), p.task.exitState == dead
 	}
-	n := pid.In(ns)
 	if gone {
-		n = -1
+		return "Pid:\t-1\nNSpid:\t-1\n"
 	}
-	return fmt.Sprintf("Pid:\t%d\nNSpid:\t%d\n", n, n)
+	b := fmt.Appendf(nil, "Pid:\t%d\nNSpid:", pid.In(ns))
+	numbers := pid.Numbers(ns)
+	if numbers == nil {
+		numbers = []int32{0}
+	}
+	for _, n := range numbers {
+		b = fmt.Appendf(b, "\t%d", n)
+	}
+	return string(append(b, '\n'))
 }
 
 // newPIDFD returns an open file for tg, or for task if it is not nil.

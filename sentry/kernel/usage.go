@@ -140,15 +140,12 @@ func Compare(x, y *Task, kind int32, ix, iy uint64, slot linux.KcmpEpollSlot) (i
 	same := false
 	switch kind {
 	case linux.KCMP_FILE:
-		if xf == nil || yf == nil {
-			return 0, errno.EBADF
-		}
-		a, err := xf.Get(int32(ix))
+		a, err := x.fileOf(int32(ix))
 		if err != nil {
 			return 0, err
 		}
 		defer a.DecRef()
-		b, err := yf.Get(int32(iy))
+		b, err := y.fileOf(int32(iy))
 		if err != nil {
 			return 0, err
 		}
@@ -175,4 +172,15 @@ func Compare(x, y *Task, kind int32, ix, iy uint64, slot linux.KcmpEpollSlot) (i
 		return 0, nil
 	}
 	return 1 + (cmp.Compare(x.RootTID(), y.RootTID())+1)/2, nil
+}
+
+// fileOf returns a file of another task, with a reference.
+func (t *Task) fileOf(fd int32) (*vfs.File, error) {
+	t.mu.Lock()
+	files := t.files
+	t.mu.Unlock()
+	if files == nil {
+		return nil, errno.EBADF
+	}
+	return files.Get(fd)
 }

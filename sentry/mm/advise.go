@@ -110,6 +110,15 @@ func (m *MM) advisePages(start, end uint64, advice int32) error {
 	return err
 }
 
+// hasCopies reports whether pages of v are the process's own. Preconditions: pageMu is held.
+func (m *MM) hasCopies(v vmEntry) (own bool) {
+	m.ptes.Ascend(v.Start, v.End, func(e ptEntry) bool {
+		own = e.V.owned
+		return !own
+	})
+	return own
+}
+
 func (m *MM) advisePart(v vmEntry, advice int32) error {
 	locked := v.V.flags&FlagLocked != 0
 	anonymous := v.V.mappable() == nil
@@ -122,7 +131,10 @@ func (m *MM) advisePart(v vmEntry, advice int32) error {
 		if locked {
 			return errno.EINVAL
 		}
-		return nil
+		if advice == linux.MADV_COLD || v.V.flags&FlagDroppable == 0 {
+			return nil
+		}
+		// There is nowhere to page it out to.
 	case linux.MADV_FREE:
 		if !anonymous || locked {
 			return errno.EINVAL
@@ -132,11 +144,11 @@ func (m *MM) advisePart(v vmEntry, advice int32) error {
 			return errno.EINVAL
 		}
 	}
-	if v.V.flags&FlagSealed != 0 && !v.V.shared && v.V.prot&platform.Write == 0 {
-		return errno.EPERM // that would change what reads return
-	}
 	m.pageMu.Lock()
 	defer m.pageMu.Unlock()
+	if v.V.flags&FlagSealed != 0 && !v.V.shared && v.V.prot&platform.Write == 0 && (anonymous || m.hasCopies(v)) {
+		return errno.EPERM // that would change what reads return
+	}
 	m.dropAdvised(v)
 	m.drainLocked()
 	return nil

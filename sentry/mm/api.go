@@ -125,6 +125,14 @@ type Meta struct {
 	MDWE               uint32 // PR_SET_MDWE bits
 }
 
+// inherit takes over from old what a child and a new program keep.
+func (m *Meta) inherit(old *Meta) {
+	m.ThpDisable, m.MemoryMerge, m.MDWE = old.ThpDisable, old.MemoryMerge, old.MDWE
+	if m.MDWE&linux.PR_MDWE_NO_INHERIT != 0 {
+		m.MDWE = 0
+	}
+}
+
 // VMAInfo describes one mapping for /proc/PID/maps and smaps. Sizes are in bytes.
 type VMAInfo struct {
 	Range     addr.Range

@@ -161,6 +161,9 @@ func (m *MM) bringIn(v vmEntry, page uint64, write bool) (e ptEntry, soon bool, 
 		soon = next.Start == page+addr.PageSize
 		window = sequential(window, next.Len())
 	}
+	if v.V.flags&FlagLockOnFault != 0 {
+		window, soon = addr.PageSize, false // what is locked is what was touched
+	}
 	start := max(lo, page&^(window-1))
 	end := min(hi, page&^(window-1)+window)
 	after := uint64(0)

@@ -42,6 +42,7 @@ func (m *MM) Fork(ev *Events) (*MM, error) {
 	}
 	m.metaMu.Lock()
 	c.meta, c.exe = m.meta, m.exe
+	c.meta.inherit(&m.meta)
 	if c.exe != nil {
 		c.exe.IncRef()
 	}

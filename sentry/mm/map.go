@@ -5,6 +5,7 @@ import (
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
+	"ringfence/abi/linux"
 	"ringfence/platform"
 	"ringfence/sentry/mappable"
 	"ringfence/sentry/memfile"
@@ -64,6 +65,9 @@ func (m *MM) mapOne(o MapOpts, g *garbage) (addr.Addr, error) {
 	v, err := m.newVMA(o, n)
 	if err != nil {
 		return 0, err
+	}
+	if m.deniesExec(v.prot, v.prot) {
+		return 0, errno.EACCES
 	}
 	if shm, ok := v.file().(*sharedAnon); ok && o.Mappable == nil {
 		defer shm.DecRef() // newVMA's own; remap_file_pages(2) brings one that others hold
@@ -217,6 +221,15 @@ func (m *MM) unmapLocked(a addr.Addr, n uint64, g *garbage) error {
 	}
 	m.removeLocked(start, end, g)
 	return nil
+}
+
+// deniesExec reports whether PR_SET_MDWE forbids prot to what was old: no memory is executable that is writable
+// or was not executable from its beginning.
+func (m *MM) deniesExec(old, prot platform.Prot) bool {
+	if prot&platform.Exec == 0 || prot&platform.Write == 0 && old&platform.Exec != 0 {
+		return false
+	}
+	return m.Meta().MDWE&linux.PR_MDWE_REFUSE_EXEC_GAIN != 0
 }
 
 // checkSealed returns EPERM if mseal(2) protects a mapping of [start, end).

@@ -195,6 +195,12 @@ func (m *MM) Meta() Meta {
 	return m.meta
 }
 
+// InheritFrom takes over from old, the address space of the program before, what exec keeps.
+func (m *MM) InheritFrom(old *MM) {
+	meta := old.Meta()
+	m.UpdateMeta(func(now *Meta) { now.inherit(&meta) })
+}
+
 // UpdateMeta changes what is known about the program. fn must be brief.
 func (m *MM) UpdateMeta(fn func(*Meta)) {
 	m.metaMu.Lock()

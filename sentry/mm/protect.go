@@ -65,6 +65,9 @@ func (m *MM) protect(start, end uint64, want platform.Prot, grow uint64, fill *[
 		if want&^v.V.maxProt != 0 {
 			return errno.EACCES
 		}
+		if m.deniesExec(v.V.prot, want) {
+			return errno.EACCES
+		}
 		next := v.V
 		next.prot = want
 		if next.isData() && !v.V.isData() && m.sizes.data+v.Len() > m.limits.Data {

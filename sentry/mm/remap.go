@@ -34,6 +34,9 @@ func (m *MM) remapLocked(o RemapOpts, g *garbage) (at addr.Addr, fill addr.Range
 	if !ok || old+oldLen < old {
 		return 0, fill, errno.EFAULT
 	}
+	if v.V.flags&FlagSealed != 0 {
+		return 0, fill, errno.EPERM
+	}
 	if o.Fixed || o.DontUnmap {
 		if o.Fixed {
 			to := uint64(o.New)

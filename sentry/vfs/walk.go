@@ -173,6 +173,14 @@ func (w *walk) peek() (name string, after string, final, ok bool) {
 // lastType. The result is in at; its dentry may be negative only if the walk is
 // not to the parent and the miss is the last component.
 func (w *walk) run(parent bool) error {
+	err := w.steps(parent)
+	if err == nil && w.scoped && !w.contained() {
+		return errno.EXDEV // it was moved away meanwhile
+	}
+	return err
+}
+
+func (w *walk) steps(parent bool) error {
 	for {
 		w.fast(parent)
 		name, after, final, ok := w.peek()
@@ -240,6 +248,12 @@ func (w *walk) up() error {
 			break
 		}
 		if w.at.Dentry != w.at.Mount.Root {
+			if w.scoped {
+				if err := w.upScoped(); err != nil {
+					return err
+				}
+				break
+			}
 			p := Path{w.at.Mount, w.at.Dentry.lockedParent()}
 			p.Mount.refs.Add(1)
 			w.moveTo(p)
@@ -257,6 +271,50 @@ func (w *walk) up() error {
 		w.moveTo(p)
 	}
 	return w.enterMounts()
+}
+
+// upScoped follows ".." within a mount for a walk that must not leave its root: EAGAIN if at was moved
+// away from below it (openat2(2)).
+func (w *walk) upScoped() error {
+	sb := w.at.Dentry.sb
+	sb.treeMu.RLock()
+	below := w.root.Mount != w.at.Mount || below(w.at.Dentry, w.root.Dentry)
+	parent := w.at.Dentry.parent.Load()
+	if below {
+		parent.IncRef()
+	}
+	sb.treeMu.RUnlock()
+	if !below {
+		return errno.EAGAIN
+	}
+	w.at.Mount.refs.Add(1)
+	w.moveTo(Path{w.at.Mount, parent})
+	return nil
+}
+
+// contained reports whether at is the root of the walk or lies below it, through whatever mounts.
+func (w *walk) contained() bool {
+	p := w.at
+	p.IncRef()
+	for {
+		top := p.Mount.Root
+		if p.Mount == w.root.Mount {
+			top = w.root.Dentry
+		}
+		sb := p.Dentry.sb
+		sb.treeMu.RLock()
+		in := below(p.Dentry, top)
+		sb.treeMu.RUnlock()
+		up, ok := Path{}, false
+		if in && p.Mount != w.root.Mount {
+			up, ok = w.v.mountpointOf(p.Mount)
+		}
+		p.DecRef()
+		if !ok {
+			return in && p.Mount == w.root.Mount
+		}
+		p = up
+	}
 }
 
 // enterMounts moves at to what is mounted on it.

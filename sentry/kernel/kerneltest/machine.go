@@ -83,6 +83,7 @@ func boot(t testing.TB, p platform.Platform, table *kernel.SyscallTable) *Machin
 	}
 	v := vfs.New()
 	v.AddType("tmpfs", &tmpfs.FS{Memory: mf}, true)
+	v.AddType("ramfs", &tmpfs.Ramfs{Memory: mf}, true)
 	m := &Machine{T: t, Mem: mf, Limits: limits.Default(2 << 30)}
 	m.K = kernel.New(kernel.Config{
 		Platform: p, MemFile: mf, VFS: v, Timers: ktime.NewManager(clocks), Syscalls: table,

@@ -7,6 +7,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/mm"
 	"ringfence/sentry/vfs"
@@ -167,6 +168,11 @@ type Describer interface {
 	FDInfo(f *vfs.File) string
 }
 
+// pidDescriber is a Describer whose lines hold numbers of processes.
+type pidDescriber interface {
+	FDInfoIn(ns *kernel.PIDNamespace) string
+}
+
 // fdinfos is /proc/PID/fdinfo.
 type fdinfos struct{ p *task }
 
@@ -218,8 +224,11 @@ func (i fdinfo) Text(c vfs.Caller) ([]byte, error) {
 	f.PosMu.Unlock()
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n", pos, flags, f.Path.Mount.ID, f.Inode().Ino())
-	if d, ok := f.Ops.(Describer); ok {
+	switch d := f.Ops.(type) {
+	case Describer:
 		b.WriteString(d.FDInfo(f))
+	case pidDescriber:
+		b.WriteString(d.FDInfoIn(i.p.in.ns))
 	}
 	return b.Bytes(), nil
 }

@@ -116,16 +116,23 @@ func (x tunable) Set(c vfs.Caller, b []byte) error {
 	return nil
 }
 
-// toggle is a tunable that is 0 or 1.
-type toggle struct{ tunable }
+// mqLimit is a limit of message queues in the reader's namespace.
+type mqLimit struct {
+	in       *instance
+	min, max int64
+	of       func(*kernel.MqLimits) *atomic.Int64
+}
+
+func (x mqLimit) tunable(c vfs.Caller) tunable {
+	ns, _ := sysvOf(x.in, c)
+	return tunable{x.of(&ns.MqLimits), x.min, x.max}
+}
+
+// Text implements tree.Text.
+func (x mqLimit) Text(c vfs.Caller) ([]byte, error) { return x.tunable(c).Text(c) }
 
 // Set implements tree.Setter.
-func (x toggle) Set(c vfs.Caller, b []byte) error {
-	if n, err := strconv.ParseInt(strings.TrimRight(string(b), " \t\n\x00"), 0, 64); err == nil && n > 1 {
-		return errno.EINVAL
-	}
-	return x.tunable.Set(c, b)
-}
+func (x mqLimit) Set(c vfs.Caller, b []byte) error { return x.tunable(c).Set(c, b) }
 
 // word is a text that can be set.
 func word(name, v string) tree.Entry {
@@ -163,7 +170,12 @@ func (in *instance) sysctls() *tree.Static {
 			knob("lease-break-time", 45, 0, maxInt),
 			knob("leases-enable", 1, 0, 1),
 			knob("mount-max", 100000, 1, maxInt),
-			dir("sys/fs/mqueue", "mqueue", knob("msg_default", 10, 1, 65536), knob("msg_max", 10, 1, 65536), knob("msgsize_default", 8192, 128, 16<<20), knob("msgsize_max", 8192, 128, 16<<20), knob("queues_max", 256, 0, maxInt)),
+			dir("sys/fs/mqueue", "mqueue",
+				entryOf("msg_default", mqLimit{in, 1, kernel.MqHardMessages, func(l *kernel.MqLimits) *atomic.Int64 { return &l.DefaultMessages }}),
+				entryOf("msg_max", mqLimit{in, 1, kernel.MqHardMessages, func(l *kernel.MqLimits) *atomic.Int64 { return &l.Messages }}),
+				entryOf("msgsize_default", mqLimit{in, 128, kernel.MqHardSize, func(l *kernel.MqLimits) *atomic.Int64 { return &l.DefaultSize }}),
+				entryOf("msgsize_max", mqLimit{in, 128, kernel.MqHardSize, func(l *kernel.MqLimits) *atomic.Int64 { return &l.Size }}),
+				entryOf("queues_max", mqLimit{in, 0, maxInt, func(l *kernel.MqLimits) *atomic.Int64 { return &l.Queues }})),
 			knob("nr_open", linux.NR_OPEN, 64, maxInt),
 			knob("overflowgid", linux.OverflowGID, 0, 65535),
 			knob("overflowuid", linux.OverflowUID, 0, 65535),
@@ -265,7 +277,7 @@ func (in *instance) sysctls() *tree.Static {
 			knob("page-cluster", 3, 0, 31),
 			knob("panic_on_oom", 0, 0, 2),
 			knob("swappiness", 60, 0, 200),
-			entryOf("unprivileged_userfaultfd", toggle{tuned(&in.k.UnprivilegedUserfault)}),
+			entryOf("unprivileged_userfaultfd", tunable{&in.k.UnprivilegedUserfault, 0, 1}),
 			knob("user_reserve_kbytes", 131072, 0, 1<<62),
 			knob("vfs_cache_pressure", 100, 0, maxInt),
 			knob("watermark_scale_factor", 10, 1, 3000),
