@@ -303,9 +303,7 @@ func (r *ioRing) FDInfo(*vfs.File) string {
 	fmt.Fprintf(&b, "SqMask:\t0x%x\nSqHead:\t%d\nSqTail:\t%d\nCachedSqHead:\t%d\n", st.SQMask, st.SQHead, st.SQTail, st.SQTaken)
 	fmt.Fprintf(&b, "CqMask:\t0x%x\nCqHead:\t%d\nCqTail:\t%d\nCachedCqTail:\t%d\n", st.CQMask, st.CQHead, st.CQTail, st.CQOwn)
 	fmt.Fprintf(&b, "SQEs:\t%d\nCQEs:\t%d\n", st.SQTail-st.SQHead, st.CQTail-st.CQHead)
-	cpu := -1
-	pid := -1
-	fmt.Fprintf(&b, "SqThread:\t%d\nSqThreadCpu:\t%d\n", pid, cpu)
+	b.WriteString("SqThread:\t-1\nSqThreadCpu:\t-1\n") // the poller is no thread of the guest's
 	fmt.Fprintf(&b, "UserFiles:\t%d\n", len(r.resources.files))
 	fmt.Fprintf(&b, "UserBufs:\t%d\n", len(r.resources.buffers))
 	for i, x := range r.resources.buffers {
