@@ -374,4 +374,35 @@ CASE(netns_capabilities_are_needed_inside) {
 	CHECK_ERRNO(bind(sock(AF_INET, SOCK_STREAM, 0), SA(a)), EACCES);
 }
 
+// A user has all capabilities in a network of a user namespace of his own, and none elsewhere.
+CASE(netns_of_a_user_namespace_is_its_owners) {
+	int outside = socket(AF_INET, SOCK_DGRAM, 0), first = net_file();
+	CHECK(outside >= 0);
+	CHECK(setgid(1000) == 0 && setuid(1000) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	CHECK(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0);
+	lo_flags(IFF_UP);
+	CHECK_EQ(address(RTM_NEWADDR, "10.1.2.3", 8), 0);
+	close(sock(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+	close(sock(AF_PACKET, SOCK_RAW, 0));
+	struct sockaddr_in a = v4("127.0.0.1", 80);
+	CHECK(bind(sock(AF_INET, SOCK_STREAM, 0), SA(a)) == 0);
+	struct ifreq r = {.ifr_name = "lo", .ifr_flags = 0};
+	CHECK_ERRNO(ioctl(outside, SIOCSIFFLAGS, &r), EPERM);
+	CHECK_ERRNO(setsockopt(outside, SOL_SOCKET, SO_RCVBUFFORCE, &one, 4), EPERM);
+	CHECK(setsockopt(sock(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_MARK, &one, 4) == 0);
+	CHECK_ERRNO(setns(first, 0), EPERM);
+}
+
+CASE(netns_of_others_cannot_be_changed_from_a_user_namespace) {
+	CHECK(setgid(1000) == 0 && setuid(1000) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	CHECK(unshare(CLONE_NEWUSER) == 0);
+	CHECK_EQ(address(RTM_NEWADDR, "10.1.2.3", 8), EPERM);
+	CHECK_ERRNO(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP), EPERM);
+	CHECK_ERRNO(socket(AF_PACKET, SOCK_RAW, 0), EPERM);
+	CHECK(unshare(CLONE_NEWNET) == 0);
+	CHECK_EQ(address(RTM_NEWADDR, "10.1.2.3", 8), 0);
+}
+
 MAIN()
