@@ -374,6 +374,17 @@ CASE(netns_capabilities_are_needed_inside) {
 	CHECK_ERRNO(bind(sock(AF_INET, SOCK_STREAM, 0), SA(a)), EACCES);
 }
 
+CASE(netns_settings_of_a_user_namespace_are_its_owners) {
+	CHECK(setgid(1000) == 0 && setuid(1000) == 0);
+	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
+	CHECK_ERRNO(open("/proc/sys/net/core/somaxconn", O_WRONLY), EACCES);
+	CHECK(unshare(CLONE_NEWUSER) == 0);
+	CHECK_ERRNO(open("/proc/sys/net/core/somaxconn", O_WRONLY), EACCES);
+	CHECK(unshare(CLONE_NEWNET) == 0);
+	put("/proc/sys/net/core/somaxconn", "12");
+	CHECK_EQ(number("/proc/sys/net/core/somaxconn"), 12);
+}
+
 // A user has all capabilities in a network of a user namespace of his own, and none elsewhere.
 CASE(netns_of_a_user_namespace_is_its_owners) {
 	int outside = socket(AF_INET, SOCK_DGRAM, 0), first = net_file();

@@ -39,6 +39,9 @@ func (s *netSysctl) Text(c vfs.Caller) ([]byte, error) {
 	return []byte(v + "\n"), nil
 }
 
+// Granted implements tree.Granter: who may change the network may change its settings.
+func (s *netSysctl) Granted(c vfs.Caller) bool { return networkOf(s.k, c).Net.Admin(c) }
+
 // Set implements tree.Setter.
 func (s *netSysctl) Set(c vfs.Caller, b []byte) error {
 	n := networkOf(s.k, c).Net
@@ -61,6 +64,9 @@ func (p pingGroups) Text(c vfs.Caller) ([]byte, error) {
 	g := networkOf(p.k, c).Inet.PingGroups()
 	return fmt.Appendf(nil, "%d\t%d\n", g.Low, g.High), nil
 }
+
+// Granted implements tree.Granter.
+func (p pingGroups) Granted(c vfs.Caller) bool { return networkOf(p.k, c).Net.Admin(c) }
 
 // Set implements tree.Setter. As on Linux, a range that ends before it begins is the empty one.
 func (p pingGroups) Set(c vfs.Caller, b []byte) error {

@@ -21,7 +21,7 @@ type Reviser interface {
 	Current(c vfs.Caller, name string, n *vfs.Inode) bool
 }
 
-// Granter is a Dir that some may use whatever its mode says.
+// Granter is a Dir, or a Text, that some may use whatever its mode says; a Text to read and write it.
 type Granter interface {
 	Granted(c vfs.Caller) bool
 }

@@ -37,7 +37,10 @@ type textNode struct {
 // Permission implements vfs.Permitter.
 func (n *textNode) Permission(c vfs.Caller, i *vfs.Inode, mask uint32) error {
 	if err := vfs.GenericPermission(c, i, mask); err != nil {
-		return err
+		g, ok := n.t.(Granter)
+		if !ok || err != errno.EACCES || mask&vfs.MayExec != 0 || !g.Granted(c) {
+			return err
+		}
 	}
 	if g, ok := n.t.(Guard); ok {
 		return g.Permission(c, mask)
