@@ -81,6 +81,36 @@ func (l acl) valid() bool {
 	return seen&all == all && (!named || seen&aclMask != 0)
 }
 
+// mapped returns l with other ids: EINVAL if one has none.
+func (l acl) mapped(uid func(uint32) (uint32, bool), gid func(uint32) (uint32, bool)) (acl, error) {
+	n := append(acl(nil), l...)
+	for i := range n {
+		ok := true
+		switch e := &n[i]; e.tag {
+		case aclUser:
+			e.id, ok = uid(e.id)
+		case aclGroup:
+			e.id, ok = gid(e.id)
+		}
+		if !ok {
+			return nil, errno.EINVAL
+		}
+	}
+	return n, nil
+}
+
+// from returns l, whose ids are those of a user namespace, with ours; to is the way back.
+func (l acl) from(ns *creds.UserNamespace) (acl, error) {
+	return l.mapped(func(id uint32) (uint32, bool) { u, ok := ns.ToUID(id); return uint32(u), ok },
+		func(id uint32) (uint32, bool) { g, ok := ns.ToGID(id); return uint32(g), ok })
+}
+
+func (l acl) to(ns *creds.UserNamespace) acl {
+	n, _ := l.mapped(func(id uint32) (uint32, bool) { return ns.FromUID(creds.UID(id)), true },
+		func(id uint32) (uint32, bool) { return ns.FromGID(creds.GID(id)), true })
+	return n
+}
+
 // bytes returns the value of the attribute.
 func (l acl) bytes() []byte {
 	le := binary.LittleEndian
@@ -193,7 +223,7 @@ func (n *Inode) isACL(name string) (is, byDefault bool) {
 }
 
 // getACL is getxattr(2) of a list.
-func (n *Inode) getACL(byDefault bool) ([]byte, error) {
+func (n *Inode) getACL(c Caller, byDefault bool) ([]byte, error) {
 	l := n.lists().access
 	if byDefault {
 		l = n.lists().byDefault
@@ -201,12 +231,15 @@ func (n *Inode) getACL(byDefault bool) ([]byte, error) {
 	if l == nil {
 		return nil, errno.ENODATA
 	}
-	return l.bytes(), nil
+	return l.to(c.Creds().UserNS).bytes(), nil
 }
 
 // setACL is setxattr(2) of a list, and removexattr(2) if value is empty. Preconditions: n.rw is held for writing.
 func (n *Inode) setACL(c Caller, value []byte, byDefault bool) error {
 	l, err := parseACL(value)
+	if err == nil {
+		l, err = l.from(c.Creds().UserNS)
+	}
 	if err != nil {
 		return err
 	}
@@ -230,7 +263,7 @@ func (n *Inode) setACL(c Caller, value []byte, byDefault bool) error {
 			}
 			s.Mask |= SetMode
 			s.Mode = a.Mode&^0o777 | perm
-			if !c.Creds().InGroup(a.GID) && !c.Creds().Has(linux.CAP_FSETID) {
+			if !c.Creds().InGroup(a.GID) && !c.Creds().HasOver(linux.CAP_FSETID, a.UID, a.GID) {
 				s.Mode &^= linux.S_ISGID
 			}
 		}

@@ -70,7 +70,7 @@ func (v *VFS) GetXattr(c Caller, p Path, name string) ([]byte, error) {
 		return nil, err
 	}
 	if is, byDefault := p.Inode().isACL(name); is {
-		return p.Inode().getACL(byDefault)
+		return p.Inode().getACL(c, byDefault)
 	}
 	b, err := p.Inode().Ops.GetXattr(c, p.Inode(), name)
 	if err == nil && name == linux.XATTR_NAME_CAPS {

@@ -187,4 +187,23 @@ CASE(acl_is_checked) {
 	CHECK_CHILD(pid, 0);
 }
 
+CASE(acl_ids_are_those_of_the_reader) {
+	own();
+	touch("f");
+	struct list l = LIST({USER_OBJ, 6, NOID}, {USER, 6, 0}, {GROUP_OBJ, 4, NOID}, {GROUP, 6, 2001}, {MASK, 6, NOID}, {OTHER, 0, NOID});
+	CHECK(set("f", ACCESS, &l) == 0);
+	pid_t pid = fork();
+	if (!pid) {
+		CHECK(unshare(CLONE_NEWUSER) == 0);
+		int fd = open("/proc/self/uid_map", O_WRONLY);
+		CHECK(fd >= 0 && write(fd, "5 0 1", 5) == 5);
+		struct list here = l;
+		here.e[1].id = 5, here.e[3].id = NOID; // which has no name there
+		CHECK(is("f", ACCESS, &here));
+		CHECK_ERRNO(set("f", ACCESS, &named), EINVAL); // 1001 is nobody
+		_exit(0);
+	}
+	CHECK_CHILD(pid, 0);
+}
+
 MAIN()
