@@ -110,15 +110,6 @@ func (m *MM) advisePages(start, end uint64, advice int32) error {
 	return err
 }
 
-// hasCopies reports whether pages of v are the process's own. Preconditions: pageMu is held.
-func (m *MM) hasCopies(v vmEntry) (own bool) {
-	m.ptes.Ascend(v.Start, v.End, func(e ptEntry) bool {
-		own = e.V.owned
-		return !own
-	})
-	return own
-}
-
 func (m *MM) advisePart(v vmEntry, advice int32) error {
 	locked := v.V.flags&FlagLocked != 0
 	anonymous := v.V.mappable() == nil
@@ -146,7 +137,7 @@ func (m *MM) advisePart(v vmEntry, advice int32) error {
 	}
 	m.pageMu.Lock()
 	defer m.pageMu.Unlock()
-	if v.V.flags&FlagSealed != 0 && !v.V.shared && v.V.prot&platform.Write == 0 && (anonymous || m.hasCopies(v)) {
+	if v.V.flags&FlagSealed != 0 && !v.V.shared && v.V.prot&platform.Write == 0 && anonymous {
 		return errno.EPERM // that would change what reads return
 	}
 	m.dropAdvised(v)
