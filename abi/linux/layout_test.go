@@ -143,7 +143,8 @@ var structTests = []structTest{
 	{&UserFPRegs{}, "sys/user.h", "struct user_fpregs_struct", "", "MxcrMask=mxcr_mask StSpace=st_space XmmSpace=xmm_space"},
 	{&PtraceSyscallInfo{}, "linux/ptrace.h", "struct ptrace_syscall_info", "", "InstructionPointer=instruction_pointer StackPointer=stack_pointer Data=entry"},
 	{&PtracePeekSigInfoArgs{}, "linux/ptrace.h", "struct ptrace_peeksiginfo_args", "", ""},
-	{&PtraceSudConfig{}, "linux/ptrace.h", "struct ptrace_sud_config", "", "Mode=mode Selector=selector Offset=offset Len=len"},
+	// Newer than the headers of Debian 12.
+	{&PtraceSudConfig{}, "struct ptrace_sud_config { __u64 mode, selector, offset, len; };", "struct ptrace_sud_config", "", "Mode=mode Selector=selector Offset=offset Len=len"},
 	{&PtraceRseqConfiguration{}, "linux/ptrace.h", "struct ptrace_rseq_configuration", "", "RseqABIPointer=rseq_abi_pointer RseqABISize=rseq_abi_size"},
 
 	{&Elf64Ehdr{}, "linux/elf.h", "Elf64_Ehdr", "e_", ""},
