@@ -20,7 +20,10 @@ done
 
 here=$(mktemp -d -p "$(dirname "$dir")")
 trap 'rm -rf "$here"' EXIT
-(cd "$here" && apt-get source -qq -o APT::Sandbox::User=root "$package" >/dev/null)
+# A mirror may lack a version that its lists name: the newest that it has serves.
+for version in $(apt-cache showsrc --only-source "$package" | sed -n 's/^Version: //p' | sort -Vru); do
+	(cd "$here" && apt-get source -qq -o APT::Sandbox::User=root --only-source "$package=$version" >/dev/null) && break
+done
 mv "$here"/*/ "$dir"
 
 # The patches are younger than what autoconf and automake made: make would make it anew.
