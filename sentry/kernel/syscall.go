@@ -96,7 +96,7 @@ func (t *Task) doSyscall() {
 			return
 		}
 	}
-	if emulated || traced && int32(nr) < 0 {
+	if emulated || traced && int32(nr) == -1 {
 		// The registers are as the tracer left them.
 		t.traceSyscallExit(nr, &t.args, 0, nil)
 		t.inCall = false
