@@ -331,6 +331,7 @@ const (
 	XATTR_USER_PREFIX     = "user."
 
 	XATTR_NAME_CAPS              = "security.capability"
+	XATTR_NAME_SOCKPROTONAME     = "system.sockprotoname" // of sockets alone, and read-only
 	XATTR_NAME_POSIX_ACL_ACCESS  = "system.posix_acl_access"
 	XATTR_NAME_POSIX_ACL_DEFAULT = "system.posix_acl_default"
 )

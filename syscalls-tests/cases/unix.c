@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 
 static struct sockaddr_un addr_of(const char *path, socklen_t *len) {
 	struct sockaddr_un a = {AF_UNIX, {0}};
@@ -275,6 +276,33 @@ CASE(recvmmsg_takes_several_messages) {
 	}
 	CHECK_EQ(recvmmsg(p[1], m, 4, MSG_DONTWAIT, 0), 3);
 	for (int i = 0; i < 3; i++) CHECK_EQ(m[i].msg_len, i + 1);
+}
+
+CASE(sockets_tell_the_name_of_their_protocol) {
+	struct { int family, type, protocol; const char *name; } all[] = {
+		{AF_UNIX, SOCK_STREAM, 0, "UNIX-STREAM"}, {AF_UNIX, SOCK_DGRAM, 0, "UNIX"}, {AF_UNIX, SOCK_SEQPACKET, 0, "UNIX"},
+		{AF_INET, SOCK_STREAM, 0, "TCP"}, {AF_INET, SOCK_DGRAM, 0, "UDP"}, {AF_INET, SOCK_RAW, 255, "RAW"},
+		{AF_INET6, SOCK_STREAM, 0, "TCPv6"}, {AF_INET6, SOCK_DGRAM, 0, "UDPv6"}, {AF_INET6, SOCK_RAW, 58, "RAWv6"},
+		{AF_NETLINK, SOCK_RAW, 0, "NETLINK"}, {AF_PACKET, SOCK_RAW, 0, "PACKET"},
+	};
+	const char *attr = "system.sockprotoname";
+	for (int i = 0; i < sizeof all / sizeof all[0]; i++) {
+		char path[40], v[64];
+		int s = socket(all[i].family, all[i].type, all[i].protocol), n = strlen(all[i].name) + 1;
+		CHECK(s >= 0);
+		CHECK_EQ(fgetxattr(s, attr, v, sizeof v), n);
+		CHECK_EQ(memcmp(v, all[i].name, n), 0);
+		sprintf(path, "/proc/self/fd/%d", s);
+		CHECK_EQ(getxattr(path, attr, 0, 0), n);
+		CHECK_ERRNO(fgetxattr(s, attr, v, 2), ERANGE);
+		CHECK_EQ(flistxattr(s, v, sizeof v), strlen(attr) + 1);
+		CHECK_EQ(strcmp(v, attr), 0);
+		CHECK_ERRNO(fsetxattr(s, attr, "X", 2, 0), EOPNOTSUPP);
+		CHECK_ERRNO(fremovexattr(s, attr), EOPNOTSUPP);
+		CHECK_ERRNO(fgetxattr(s, "system.other", v, sizeof v), EOPNOTSUPP);
+		CHECK_ERRNO(fgetxattr(s, "user.x", v, sizeof v), ENODATA);
+		close(s);
+	}
 }
 
 MAIN()

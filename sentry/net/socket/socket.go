@@ -133,7 +133,10 @@ func NewFS(v *vfs.VFS) *FS {
 }
 
 // inodeOps is the InodeOps of a socket: it can't be opened through /proc/PID/fd.
-type inodeOps struct{ vfs.BaseInode }
+type inodeOps struct {
+	vfs.BaseInode
+	s Socket
+}
 
 func (inodeOps) Open(vfs.Caller, *vfs.Inode, uint32) (vfs.FileOps, error) {
 	return nil, errno.ENXIO
@@ -158,7 +161,7 @@ func (inodeOps) SetAttr(_ vfs.Caller, n *vfs.Inode, s vfs.SetAttr) error {
 // NewFile returns an open file of s with one reference. Of flags O_NONBLOCK counts.
 func (fs *FS) NewFile(c vfs.Caller, s Socket, flags uint32) *vfs.File {
 	now, cred := c.Now(), c.Creds()
-	n := vfs.NewInode(fs.sb, inodeOps{}, vfs.Attr{
+	n := vfs.NewInode(fs.sb, inodeOps{s: s}, vfs.Attr{
 		Mode: linux.S_IFSOCK | 0o777, Nlink: 1, UID: cred.FSUID, GID: cred.FSGID, BlkSize: 4096,
 		Atime: now, Mtime: now, Ctime: now, Btime: now,
 	})
