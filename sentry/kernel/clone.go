@@ -56,6 +56,11 @@ func (t *Task) Clone(a *CloneArgs) (int32, error) {
 	if err := a.check(t); err != nil {
 		return 0, err
 	}
+	if a.Flags&linux.CLONE_PIDFD != 0 {
+		if err := t.checkPIDFD(a); err != nil {
+			return 0, err
+		}
+	}
 	n, err := t.prepareChild(a)
 	if err != nil {
 		return 0, err
@@ -264,7 +269,7 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 		} else {
 			tg.handlers = h.clone()
 			if f&linux.CLONE_CLEAR_SIGHAND != 0 {
-				tg.handlers.flush(true)
+				tg.handlers.flush()
 			}
 		}
 		tg.leader, tg.threads, tg.live = n, []*Task{n}, 1

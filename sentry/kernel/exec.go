@@ -330,7 +330,7 @@ func (t *Task) becomeProgram(img *loader.Image, m *mm.MM, regs arch.Registers, c
 		tg.handlers.users.Add(-1)
 		tg.handlers = h
 	}
-	tg.handlers.flush(false)
+	tg.handlers.flush()
 	tg.sigMu.Unlock()
 	if oldCtx != ctx {
 		oldCtx.Release()

@@ -88,18 +88,25 @@ func (t *Task) OpenPIDFD(pid int32, thread bool, flags uint32) (int32, error) {
 	return t.InstallNew(t.newPIDFD(x.tg, x, flags), linux.O_CLOEXEC)
 }
 
-// installPIDFD stores a descriptor for the child n where CLONE_PIDFD asks. The child exists already: if there is
-// no room for a descriptor, -1 is stored and only that is lost. (Linux fails the clone.)
+// checkPIDFD refuses CLONE_PIDFD before there is a child if its descriptor could not be made or told.
+func (t *Task) checkPIDFD(a *CloneArgs) error {
+	if t.files.Full(t.FileLimit()) {
+		return errno.EMFILE
+	}
+	return t.CopyOutUint32(a.PIDFD, ^uint32(0))
+}
+
+// installPIDFD stores a descriptor for the child n where CLONE_PIDFD asks. The child exists already: if another
+// thread has taken the last descriptor since checkPIDFD, -1 stays stored and only that is lost.
 func (t *Task) installPIDFD(n *Task, a *CloneArgs) {
 	var task *Task
 	if a.Flags&linux.CLONE_THREAD != 0 {
 		task = n
 	}
 	fd, err := t.InstallNew(t.newPIDFD(n.tg, task, 0), linux.O_CLOEXEC)
-	if err != nil {
-		fd = -1
+	if err == nil {
+		t.CopyOutUint32(a.PIDFD, uint32(fd))
 	}
-	t.CopyOutUint32(a.PIDFD, uint32(fd))
 }
 
 // PIDFDGroup returns the process that a pidfd refers to; EBADF if f is none.

@@ -39,13 +39,13 @@ func (h *SignalHandlers) get(sig linux.Signal) linux.SigAction {
 	return h.actions[sig]
 }
 
-// flush resets the actions as exec does: handlers become the default, ignored
-// signals stay ignored. With all, everything becomes the default (CLONE_CLEAR_SIGHAND).
-func (h *SignalHandlers) flush(all bool) {
+// flush resets the actions as exec and CLONE_CLEAR_SIGHAND do: handlers become the default, ignored
+// signals stay ignored.
+func (h *SignalHandlers) flush() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i := range h.actions {
-		if all || h.actions[i].Handler != linux.SIG_IGN {
+		if h.actions[i].Handler != linux.SIG_IGN {
 			h.actions[i] = linux.SigAction{}
 		} else {
 			h.actions[i] = linux.SigAction{Handler: linux.SIG_IGN}
