@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"slices"
 	"time"
 
 	"ringfence/abi/errno"
@@ -408,8 +409,7 @@ func (t *Task) SetPosixTimer(id int32, absolute bool, value, interval int64) (ol
 	}
 	p.overrun, p.last = 0, 0
 	if p.queued {
-		// A signal under way belongs to the old setting: it is still delivered, but the timer does not go on by it.
-		p.dropQueuedLocked()
+		p.dropQueuedLocked() // a signal under way belongs to the old setting
 	}
 	if p.clock < 0 {
 		now := p.cpuNow(tg.cpuNowLocked())
@@ -438,12 +438,14 @@ func (t *Task) SetPosixTimer(id int32, absolute bool, value, interval int64) (ol
 	return oldValue, oldInterval, nil
 }
 
-// dropQueuedLocked parts the pending signal from the timer.
+// dropQueuedLocked takes the pending signal back.
 func (p *posixTimer) dropQueuedLocked() {
+	same := func(q *queuedSignal) bool { return q.info.Signal() == p.signo }
 	for _, pend := range p.pendingLocked() {
-		for i, q := range pend.list {
-			if q == &p.entry {
-				pend.list[i] = &queuedSignal{info: q.info}
+		if i := slices.Index(pend.list, &p.entry); i >= 0 {
+			pend.list = slices.Delete(pend.list, i, i+1)
+			if !slices.ContainsFunc(pend.list, same) {
+				pend.set.Remove(p.signo)
 			}
 		}
 	}

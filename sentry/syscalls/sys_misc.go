@@ -20,7 +20,7 @@ var miscCalls = []line{
 	{linux.SYS_GETRUSAGE, "getrusage", sysGetrusage, kernel.Full, "", ""},
 	{linux.SYS_GETCPU, "getcpu", sysGetcpu, kernel.Full, "", "near where the task ran"},
 	{linux.SYS_MEMBARRIER, "membarrier", sysMembarrier, kernel.Full, "", "every entry to the kernel is a barrier"},
-	{linux.SYS_PERSONALITY, "personality", sysPersonality, kernel.Partial, "ADDR_NO_RANDOMIZE", "other flags are only remembered"},
+	{linux.SYS_PERSONALITY, "personality", sysPersonality, kernel.Partial, "ADDR_NO_RANDOMIZE UNAME26", "other flags are only remembered"},
 	{linux.SYS_SYSLOG, "syslog", sysSyslog, kernel.Full, "", "the log is empty"},
 	{linux.SYS_KCMP, "kcmp", sysKcmp, kernel.Full, "KCMP_*", ""},
 	{linux.SYS_VHANGUP, "vhangup", sysVhangup, kernel.Full, "", ""},

@@ -203,7 +203,10 @@ func sysClockNanosleep(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if b := t.Restarting(); b != nil {
 		return 0, sleepUntil(t, a, b.Deadline)
 	}
-	cpu := clock < 0 || clock == linux.CLOCK_PROCESS_CPUTIME_ID || clock == linux.CLOCK_THREAD_CPUTIME_ID
+	if clock == linux.CLOCK_THREAD_CPUTIME_ID {
+		return 0, errno.EOPNOTSUPP // EINVAL is the C library's answer
+	}
+	cpu := clock < 0 || clock == linux.CLOCK_PROCESS_CPUTIME_ID
 	var c cpuClock
 	if cpu {
 		var err error

@@ -20,6 +20,10 @@ func sysUname(t *kernel.Task, a *arch.Args) (uint64, error) {
 	copy(u.Sysname[:], "Linux")
 	copy(u.Nodename[:], host)
 	copy(u.Release[:], kernel.Release)
+	if t.Personality()&linux.UNAME26 != 0 {
+		u.Release = [len(u.Release)]byte{}
+		copy(u.Release[:], kernel.Release26)
+	}
 	copy(u.Version[:], kernel.Version)
 	copy(u.Machine[:], "x86_64")
 	copy(u.Domainname[:], domain)
