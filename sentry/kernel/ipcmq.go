@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -116,14 +117,12 @@ type mqFile struct {
 func (t *Task) MqOpen(name string, flags, mode uint32, attr *linux.MqAttr) (int32, error) {
 	switch {
 	case name == "":
-		return -1, errno.EINVAL
+		return -1, errno.ENOENT
 	case len(name) > linux.NAME_MAX:
 		return -1, errno.ENAMETOOLONG
 	}
-	for i := range name {
-		if name[i] == '/' {
-			return -1, errno.EACCES
-		}
+	if name == "." || name == ".." || strings.Contains(name, "/") {
+		return -1, errno.EACCES
 	}
 	tb, c := &t.ns.IPC.mqs, t.Creds()
 	tb.mu.Lock()
@@ -146,10 +145,10 @@ func (t *Task) MqOpen(name string, flags, mode uint32, attr *linux.MqAttr) (int3
 	if err != nil {
 		return -1, err
 	}
-	fm := vfs.FModeRead
+	fm := vfs.FModeRead | vfs.FModeSeek
 	switch flags & linux.O_ACCMODE {
 	case linux.O_WRONLY:
-		fm = vfs.FModeWrite
+		fm = vfs.FModeWrite | vfs.FModeSeek
 	case linux.O_RDWR:
 		fm |= vfs.FModeWrite
 	}

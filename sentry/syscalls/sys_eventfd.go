@@ -26,14 +26,14 @@ func eventfd2(t *kernel.Task, count, flags uint32) (uint64, error) {
 	if flags&^(linux.EFD_CLOEXEC|linux.EFD_NONBLOCK|linux.EFD_SEMAPHORE) != 0 {
 		return 0, errno.EINVAL
 	}
-	return installAnon(t, "[eventfd]", eventfd.New(count, flags&linux.EFD_SEMAPHORE != 0), flags)
+	return installAnon(t, "[eventfd]", eventfd.New(count, flags&linux.EFD_SEMAPHORE != 0), flags, vfs.FModeStill)
 }
 
 // installAnon gives a new anonymous file, open for reading and writing, a descriptor.
-// Of flags O_CLOEXEC and O_NONBLOCK count.
-func installAnon(t *kernel.Task, name string, ops vfs.FileOps, flags uint32) (uint64, error) {
+// Of flags O_CLOEXEC and O_NONBLOCK count; mode may add vfs.FModeStill.
+func installAnon(t *kernel.Task, name string, ops vfs.FileOps, flags, mode uint32) (uint64, error) {
 	f := t.Kernel().VFS.NewAnonFile(name, ops, linux.O_RDWR|flags&linux.O_NONBLOCK,
-		vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream, t.Creds())
+		vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream|mode, t.Creds())
 	fd, err := t.InstallNew(f, flags)
 	return uint64(fd), err
 }

@@ -49,7 +49,7 @@ func sysFanotifyInit(t *kernel.Task, a *arch.Args) (uint64, error) {
 		install = linux.O_CLOEXEC
 	}
 	v := t.Kernel().VFS
-	f := v.NewAnonFile("[fanotify]", v.NewFanotify(t, flags, eventFlags|linux.O_LARGEFILE, !admin), open, vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream, t.Creds())
+	f := v.NewAnonFile("[fanotify]", v.NewFanotify(t, flags, eventFlags|linux.O_LARGEFILE, !admin), open, vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream|vfs.FModeStill, t.Creds())
 	fd, err := t.InstallNew(f, install)
 	return uint64(fd), err
 }

@@ -25,7 +25,7 @@ func inotifyInit(t *kernel.Task, flags uint32) (uint64, error) {
 	if flags&^(linux.IN_CLOEXEC|linux.IN_NONBLOCK) != 0 {
 		return 0, errno.EINVAL
 	}
-	f := t.Kernel().VFS.NewAnonFile("inotify", vfs.NewInotify(), linux.O_RDONLY|flags&linux.IN_NONBLOCK, vfs.FModeRead, t.Creds())
+	f := t.Kernel().VFS.NewAnonFile("inotify", vfs.NewInotify(), linux.O_RDONLY|flags&linux.IN_NONBLOCK, vfs.FModeRead|vfs.FModeStill, t.Creds())
 	fd, err := t.InstallNew(f, flags)
 	return uint64(fd), err
 }

@@ -46,7 +46,7 @@ func sysLandlockCreateRuleset(t *kernel.Task, a *arch.Args) (uint64, error) {
 	case h == landlock.Handled{}:
 		return 0, errno.ENOMSG
 	}
-	return installAnon(t, "[landlock-ruleset]", &rulesetFile{rules: landlock.NewRuleset(h)}, linux.O_CLOEXEC)
+	return installAnon(t, "[landlock-ruleset]", &rulesetFile{rules: landlock.NewRuleset(h)}, linux.O_CLOEXEC, 0)
 }
 
 // atRuleset calls fn with the ruleset of fd; EBADFD if it is something else.

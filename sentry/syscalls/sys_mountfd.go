@@ -46,7 +46,7 @@ func installContext(t *kernel.Task, mc *vfs.MountContext, cloexec bool) (uint64,
 	if cloexec {
 		flags = linux.O_CLOEXEC
 	}
-	return installAnon(t, "[fscontext]", mc, flags)
+	return installAnon(t, "[fscontext]", mc, flags, 0)
 }
 
 func sysFsopen(t *kernel.Task, a *arch.Args) (uint64, error) {

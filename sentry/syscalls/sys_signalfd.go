@@ -6,6 +6,7 @@ import (
 	"ringfence/platform/arch"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/signalfd"
+	"ringfence/sentry/vfs"
 )
 
 var signalfdCalls = []line{
@@ -33,7 +34,7 @@ func signalfd4(t *kernel.Task, a *arch.Args, flags uint32) (uint64, error) {
 	}
 	set := linux.SignalSet(v)
 	if fd == -1 {
-		return installAnon(t, "[signalfd]", signalfd.New(set), flags)
+		return installAnon(t, "[signalfd]", signalfd.New(set), flags, vfs.FModeStill)
 	}
 	f, err := t.GetFile(fd)
 	if err != nil {

@@ -203,8 +203,8 @@ func sysClockNanosleep(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if b := t.Restarting(); b != nil {
 		return 0, sleepUntil(t, a, b.Deadline)
 	}
-	if clock == linux.CLOCK_THREAD_CPUTIME_ID {
-		return 0, errno.EOPNOTSUPP // EINVAL is the C library's answer
+	if clock == linux.CLOCK_THREAD_CPUTIME_ID || clock < 0 && clock&7 == linux.CLOCKFD {
+		return 0, errno.EOPNOTSUPP // by these nobody sleeps; EINVAL is the C library's answer
 	}
 	cpu := clock < 0 || clock == linux.CLOCK_PROCESS_CPUTIME_ID
 	var c cpuClock

@@ -28,7 +28,7 @@ func sysTimerfdCreate(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if alarm && !t.Creds().Has(linux.CAP_WAKE_ALARM) {
 		return 0, errno.EPERM
 	}
-	return installAnon(t, "[timerfd]", tfd, flags)
+	return installAnon(t, "[timerfd]", tfd, flags, vfs.FModeStill)
 }
 
 // timerfdOf returns the timerfd of a descriptor; the file is the caller's to drop.

@@ -20,6 +20,8 @@ const (
 	FModePath
 	// FModeStream: no position lock is taken.
 	FModeStream
+	// FModeStill: lseek succeeds and moves nothing (Linux's noop_llseek).
+	FModeStill
 	// FModeCreated: opening it made the file (F_CREATED_QUERY).
 	FModeCreated
 )

@@ -162,11 +162,13 @@ func (f *File) Lseek(c Caller, off int64, whence int) (int64, error) {
 	if f.Mode&FModePath != 0 {
 		return 0, errno.EBADF
 	}
-	if f.Mode&FModeSeek == 0 {
+	switch {
+	case f.Mode&(FModeSeek|FModeStill) == 0:
 		return 0, errno.ESPIPE
-	}
-	if whence < 0 || whence > linux.SEEK_MAX {
+	case whence < 0 || whence > linux.SEEK_MAX:
 		return 0, errno.EINVAL
+	case f.Mode&FModeStill != 0:
+		return 0, nil
 	}
 	f.PosMu.Lock()
 	defer f.PosMu.Unlock()

@@ -283,4 +283,15 @@ CASE(kcmp_compares_what_epoll_watches) {
 	CHECK_ERRNO(syscall(SYS_kcmp, me, me, 7, p[0], 8), EFAULT);
 }
 
+CASE(lseek_of_what_counts_and_waits_moves_nothing) {
+	int fds[] = {eventfd(0, 0), timerfd_create(CLOCK_MONOTONIC, 0), epoll_create1(0)};
+	for (int i = 0; i < 3; i++) {
+		char b[8];
+		CHECK_EQ(lseek(fds[i], 5, SEEK_SET), 0);
+		CHECK_EQ(lseek(fds[i], 0, SEEK_CUR), 0);
+		CHECK_ERRNO(lseek(fds[i], 0, 99), EINVAL);
+		CHECK_ERRNO(pread(fds[i], b, 8, 0), ESPIPE);
+	}
+}
+
 MAIN()

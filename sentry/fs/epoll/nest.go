@@ -27,7 +27,7 @@ func NewFS(v *vfs.VFS) *FS { return &FS{v: v} }
 // New is epoll_create1(2).
 func (fs *FS) New(c vfs.Caller) *vfs.File {
 	ep := &Epoll{fs: fs, items: make(map[key]*item), watchers: make(map[*Epoll]int)}
-	return fs.v.NewAnonFile("[eventpoll]", ep, 2, vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream, c.Creds())
+	return fs.v.NewAnonFile("[eventpoll]", ep, 2, vfs.FModeRead|vfs.FModeWrite|vfs.FModeStream|vfs.FModeStill, c.Creds())
 }
 
 // mayNest checks that ep may watch target: ELOOP if that closes a circle or goes too deep.

@@ -45,7 +45,7 @@ func create(t *kernel.Task, flags uint32) (uint64, error) {
 
 func install(t *kernel.Task, u *mm.Userfault, flags uint32) (int32, error) {
 	return t.InstallNew(t.Kernel().VFS.NewAnonFile("[userfaultfd]", &file{u: u}, linux.O_RDONLY|flags&linux.O_NONBLOCK,
-		vfs.FModeRead|vfs.FModeStream, t.Creds()), flags)
+		vfs.FModeRead|vfs.FModeStream|vfs.FModeStill, t.Creds()), flags)
 }
 
 // file is the FileOps of a userfaultfd.
