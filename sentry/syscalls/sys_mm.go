@@ -93,7 +93,8 @@ func sysMmap(t *kernel.Task, a *arch.Args) (uint64, error) {
 // sharedFlags are what MAP_SHARED_VALIDATE accepts (LEGACY_MAP_MASK of linux/mman.h).
 const sharedFlags = linux.MAP_TYPE | linux.MAP_FIXED | linux.MAP_ANONYMOUS | linux.MAP_32BIT | linux.MAP_GROWSDOWN |
 	linux.MAP_DENYWRITE | linux.MAP_EXECUTABLE | linux.MAP_LOCKED | linux.MAP_NORESERVE | linux.MAP_POPULATE |
-	linux.MAP_NONBLOCK | linux.MAP_STACK | linux.MAP_HUGETLB | linux.MAP_UNINITIALIZED | linux.MAP_FIXED_NOREPLACE
+	linux.MAP_NONBLOCK | linux.MAP_STACK | linux.MAP_HUGETLB | linux.MAP_UNINITIALIZED | linux.MAP_ABOVE4G |
+	(linux.MAP_HUGE_2MB | linux.MAP_HUGE_1GB)
 
 // mmapFile checks what the descriptor allows and maps the file.
 func mmapFile(t *kernel.Task, fd int32, flags uint64, opts mm.MapOpts) (uint64, error) {

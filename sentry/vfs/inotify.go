@@ -1,8 +1,10 @@
 package vfs
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -349,6 +351,30 @@ func (in *Inotify) Ioctl(c Caller, f *File, m usermem.IO, cmd uint32, arg arch.A
 	in.mu.Unlock()
 	_, err := m.CopyOut(arg.Addr(), []byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)})
 	return 0, err
+}
+
+// FDInfo returns the lines of /proc/PID/fdinfo: the watches, newest first.
+func (in *Inotify) FDInfo(*File) string {
+	in.mu.Lock()
+	ws := slices.Collect(maps.Values(in.watches))
+	for _, w := range ws {
+		w.node.IncRef()
+	}
+	in.mu.Unlock()
+	slices.SortFunc(ws, func(a, b *watch) int { return int(b.wd - a.wd) })
+	var s strings.Builder
+	for _, w := range ws {
+		n := w.node
+		ev := n.events()
+		ev.mu.Lock()
+		mask := w.mask
+		ev.mu.Unlock()
+		h := n.handle()
+		fmt.Fprintf(&s, "inotify wd:%x ino:%x sdev:%x mask:%x ignored_mask:0 fhandle-bytes:%x fhandle-type:%x f_handle:%x\n",
+			w.wd, n.ino, sdev(n.SB), mask, HandleSize, h.Type, h.Append(nil))
+		n.DecRef()
+	}
+	return s.String()
 }
 
 func (in *Inotify) Release(*File) {

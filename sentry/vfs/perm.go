@@ -111,7 +111,7 @@ func ownerOrCapable(c Caller, a *Attr) bool { return c.Creds().Owns(a.UID) }
 // mayCreate checks that c may make names in the directory dir. EOVERFLOW if the file system has no name
 // for who would own them.
 func mayCreate(c Caller, dir Path) error {
-	if dir.Dentry.Deleted() {
+	if dir.Dentry.Deleted() || dir.Mount.SB.Flags&SBNoNew != 0 {
 		return errno.ENOENT
 	}
 	if ns := dir.Mount.SB.UserNS; !ns.Initial() && (!ns.HasUID(c.Creds().FSUID) || !ns.HasGID(c.Creds().FSGID)) {

@@ -17,6 +17,8 @@ const (
 	SBNoCache
 	// SBNoNegative: don't cache misses.
 	SBNoNegative
+	// SBNoNew: a missing name is missing for who would make it, too.
+	SBNoNew
 	// SBDevices: its devices are its own, and can be opened if it belongs to a user namespace, too.
 	SBDevices
 	// SBPosixACL: inodes have POSIX ACLs, which live as long as they.

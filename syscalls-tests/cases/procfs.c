@@ -369,6 +369,7 @@ CASE(fdinfo_tells_what_special_files_hold) {
 CASE(writes_to_files_that_only_tell_are_refused) {
 	const char *ro[] = {"stat", "status", "maps", "cmdline", "environ", "limits", "statm"};
 	char path[64];
+	CHECK_ERRNO(mkdir("/proc/self/new", 0700), ENOENT); // it isn't there, not even to be made
 	CHECK(setuid(1001) == 0);
 	CHECK(prctl(PR_SET_DUMPABLE, 1) == 0);
 	for (int i = 0; i < 7; i++) {

@@ -67,7 +67,7 @@ func (fs *FS) Mount(c vfs.Caller, _ string, _ uint64, data string) (*vfs.Superbl
 	if t, ok := c.(*kernel.Task); ok {
 		in.ns = t.PIDNamespace()
 	}
-	in.sb = vfs.NewSuperblock("proc", linux.PROC_SUPER_MAGIC, tree.Flags, in)
+	in.sb = vfs.NewSuperblock("proc", linux.PROC_SUPER_MAGIC, tree.Flags|vfs.SBNoNew, in)
 	in.sys = in.rootEntries()
 	return in.sb, tree.NewDir(c, in.sb, 1, 0o555, root{in}, nil), nil
 }

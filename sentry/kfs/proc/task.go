@@ -237,6 +237,9 @@ func (f *writable) Set(c vfs.Caller, b []byte) error {
 // threads is /proc/PID/task.
 type threads struct{ p *task }
 
+// Subdirs implements tree.Linker.
+func (d threads) Subdirs() uint32 { return uint32(len(d.p.tg.Tasks())) }
+
 // Lookup implements tree.Dir.
 func (d threads) Lookup(c vfs.Caller, _ *vfs.Superblock, name string) (*vfs.Inode, error) {
 	tid, ok := number(name)

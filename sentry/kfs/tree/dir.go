@@ -21,6 +21,11 @@ type Reviser interface {
 	Current(c vfs.Caller, name string, n *vfs.Inode) bool
 }
 
+// Linker is a Dir whose number of subdirectories changes.
+type Linker interface {
+	Subdirs() uint32
+}
+
 // Granter is a Dir, or a Text, that some may use whatever its mode says; a Text to read and write it.
 type Granter interface {
 	Granted(c vfs.Caller) bool
@@ -40,6 +45,15 @@ type dirNode struct {
 func (n *dirNode) AlwaysEmpty() bool {
 	s, ok := n.d.(*Static)
 	return ok && len(s.Entries) == 0
+}
+
+// GetAttr implements vfs.InodeOps.
+func (n *dirNode) GetAttr(c vfs.Caller, i *vfs.Inode) (vfs.Attr, error) {
+	a, err := n.Node.GetAttr(c, i)
+	if l, ok := n.d.(Linker); ok {
+		a.Nlink += l.Subdirs()
+	}
+	return a, err
 }
 
 func (n *dirNode) Lookup(c vfs.Caller, dir *vfs.Inode, name string) (*vfs.Inode, error) {
