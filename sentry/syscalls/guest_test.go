@@ -31,6 +31,7 @@ func TestCases(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^CASE\((\w+)\)`)
 	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
 		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet",
+		"sigqueue", "clone3", "prctl", "clock", "shm", "futex2",
 		"lo", "sockfilter", "errqueue", "acl", "chattr", "dnotify", "fanotify", "fanotifyperm", "landlocknet"} {
 		t.Run(family, func(t *testing.T) {
 			path := "../../syscalls-tests/cases/" + family + ".c"
