@@ -51,8 +51,13 @@ func (f *File) read(c Caller, dst *usermem.Sequence, off int64, rwf uint32) (int
 	if l > linux.MAX_RW_COUNT {
 		dst.Limit(linux.MAX_RW_COUNT)
 	}
-	if n.Type() == linux.S_IFREG && l == 0 {
-		return 0, nil
+	if n.Type() == linux.S_IFREG {
+		if l == 0 {
+			return 0, nil
+		}
+		if uint64(off)+l > math.MaxInt64 {
+			return 0, errno.EINVAL
+		}
 	}
 	done, err := f.Ops.Read(c, f, dst, off, rwf)
 	if done > 0 {
@@ -106,6 +111,9 @@ func (f *File) write(c Caller, src *usermem.Sequence, off int64, rwf uint32) (do
 	if n.Type() == linux.S_IFREG {
 		if l == 0 {
 			return 0, off, nil
+		}
+		if uint64(off)+l > math.MaxInt64 {
+			return 0, 0, errno.EINVAL
 		}
 		if app := f.Flags()&linux.O_APPEND != 0 && rwf&linux.RWF_NOAPPEND == 0 || rwf&linux.RWF_APPEND != 0; app {
 			n.rw.Lock()
@@ -177,9 +185,6 @@ func (f *File) Lseek(c Caller, off int64, whence int) (int64, error) {
 	switch whence {
 	case linux.SEEK_CUR:
 		pos = f.Pos + off
-		if off > 0 && pos < f.Pos {
-			return 0, errno.EOVERFLOW
-		}
 	case linux.SEEK_END:
 		if n.Type() != linux.S_IFREG && n.Type() != linux.S_IFBLK {
 			break
@@ -189,9 +194,6 @@ func (f *File) Lseek(c Caller, off int64, whence int) (int64, error) {
 			return 0, err
 		}
 		pos = a.Size + off
-		if off > 0 && pos < 0 {
-			return 0, errno.EOVERFLOW
-		}
 		whence = linux.SEEK_SET
 	case linux.SEEK_DATA, linux.SEEK_HOLE:
 		pos, err := f.Ops.Seek(c, f, off, whence)
