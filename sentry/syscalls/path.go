@@ -27,17 +27,22 @@ func startAt(t *kernel.Task, dirfd int32, path string) (vfs.Path, error) {
 	return p, nil
 }
 
-// withPath reads the path at a and calls fn with it and with where it begins.
-func withPath(t *kernel.Task, dirfd int32, a addr.Addr, fn func(start vfs.Path, path string) error) error {
+// withPath reads the path at a and calls fn with it and with where it begins. As fromStart it wants
+// vfs.LookupEmpty in flags if the path may be empty.
+func withPath(t *kernel.Task, dirfd int32, a addr.Addr, flags vfs.LookupFlags, fn func(start vfs.Path, path string) error) error {
 	path, err := t.CopyInPath(a)
 	if err != nil {
 		return err
 	}
-	return fromStart(t, dirfd, path, fn)
+	return fromStart(t, dirfd, path, flags, fn)
 }
 
-// fromStart calls fn with path and with where it begins.
-func fromStart(t *kernel.Task, dirfd int32, path string, fn func(start vfs.Path, path string) error) error {
+// fromStart calls fn with path and with where it begins. That an empty path names nothing is found
+// before dirfd is looked at.
+func fromStart(t *kernel.Task, dirfd int32, path string, flags vfs.LookupFlags, fn func(start vfs.Path, path string) error) error {
+	if path == "" && flags&vfs.LookupEmpty == 0 {
+		return errno.ENOENT
+	}
 	start, err := startAt(t, dirfd, path)
 	if err != nil {
 		return err
@@ -48,7 +53,7 @@ func fromStart(t *kernel.Task, dirfd int32, path string, fn func(start vfs.Path,
 
 // resolveAt reads the path at a and resolves it.
 func resolveAt(t *kernel.Task, dirfd int32, a addr.Addr, flags vfs.LookupFlags) (p vfs.Path, err error) {
-	err = withPath(t, dirfd, a, func(start vfs.Path, path string) error {
+	err = withPath(t, dirfd, a, flags, func(start vfs.Path, path string) error {
 		p, err = t.Kernel().VFS.Resolve(t, start, path, flags)
 		return err
 	})

@@ -78,7 +78,7 @@ func sysSendfile(t *kernel.Task, a *arch.Args) (uint64, error) {
 		}
 		return 0, errno.EINVAL
 	}
-	if out.Flags()&linux.O_APPEND != 0 {
+	if out.Flags()&linux.O_APPEND != 0 || in.Inode().Type() == linux.S_IFDIR {
 		return 0, errno.EINVAL
 	}
 	count := min(a[3].Size(), linux.MAX_RW_COUNT)

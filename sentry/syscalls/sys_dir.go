@@ -104,6 +104,9 @@ func sysGetcwd(t *kernel.Task, a *arch.Args) (uint64, error) {
 		name = "(unreachable)" + name
 	}
 	b := append([]byte(name), 0)
+	if len(b) > linux.PATH_MAX {
+		return 0, errno.ENAMETOOLONG
+	}
 	if uint64(len(b)) > a[1].Size() {
 		return 0, errno.ERANGE
 	}

@@ -37,7 +37,7 @@ func sysMkdirat(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func mkdirAt(t *kernel.Task, dirfd int32, path addr.Addr, mode uint32) error {
-	return withPath(t, dirfd, path, func(start vfs.Path, path string) error {
+	return withPath(t, dirfd, path, 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.MkdirAt(t, start, path, mode)
 	})
 }
@@ -51,7 +51,7 @@ func sysMknodat(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func mknodAt(t *kernel.Task, dirfd int32, path addr.Addr, mode, dev uint32) error {
-	return withPath(t, dirfd, path, func(start vfs.Path, path string) error {
+	return withPath(t, dirfd, path, 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.MknodAt(t, start, path, mode, uint64(dev))
 	})
 }
@@ -69,7 +69,7 @@ func symlinkAt(t *kernel.Task, target addr.Addr, dirfd int32, path addr.Addr) er
 	if err != nil {
 		return err
 	}
-	return withPath(t, dirfd, path, func(start vfs.Path, path string) error {
+	return withPath(t, dirfd, path, 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.SymlinkAt(t, to, start, path)
 	})
 }
@@ -79,24 +79,24 @@ func sysLink(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysLinkat(t *kernel.Task, a *arch.Args) (uint64, error) {
-	flags := a[4].Uint()
-	if flags&^(linux.AT_SYMLINK_FOLLOW|linux.AT_EMPTY_PATH) != 0 {
-		return 0, errno.EINVAL
-	}
-	return 0, linkAt(t, a[0].Int(), a[1].Addr(), a[2].Int(), a[3].Addr(), flags)
+	return 0, linkAt(t, a[0].Int(), a[1].Addr(), a[2].Int(), a[3].Addr(), a[4].Uint())
 }
 
-// withTwoPaths reads two paths and calls fn with both and where they begin.
-func withTwoPaths(t *kernel.Task, fd1 int32, path1 addr.Addr, fd2 int32, path2 addr.Addr, fn func(start1 vfs.Path, path1 string, start2 vfs.Path, path2 string) error) error {
-	return withPath(t, fd1, path1, func(s1 vfs.Path, p1 string) error {
-		return withPath(t, fd2, path2, func(s2 vfs.Path, p2 string) error {
+// withTwoPaths reads two paths and calls fn with both and where they begin. flags are for the first.
+func withTwoPaths(t *kernel.Task, fd1 int32, path1 addr.Addr, fd2 int32, path2 addr.Addr, flags vfs.LookupFlags, fn func(start1 vfs.Path, path1 string, start2 vfs.Path, path2 string) error) error {
+	return withPath(t, fd1, path1, flags, func(s1 vfs.Path, p1 string) error {
+		return withPath(t, fd2, path2, 0, func(s2 vfs.Path, p2 string) error {
 			return fn(s1, p1, s2, p2)
 		})
 	})
 }
 
 func linkAt(t *kernel.Task, oldFD int32, oldPath addr.Addr, newFD int32, newPath addr.Addr, flags uint32) error {
-	return withTwoPaths(t, oldFD, oldPath, newFD, newPath, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
+	lf, err := atFlags(flags, linux.AT_SYMLINK_FOLLOW|linux.AT_EMPTY_PATH)
+	if err != nil {
+		return err
+	}
+	return withTwoPaths(t, oldFD, oldPath, newFD, newPath, lf, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
 		return link(t, oldFD, s1, p1, s2, p2, flags)
 	})
 }
@@ -118,13 +118,13 @@ func link(t *kernel.Task, oldFD int32, s1 vfs.Path, p1 string, s2 vfs.Path, p2 s
 }
 
 func sysUnlink(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return 0, withPath(t, linux.AT_FDCWD, a[0].Addr(), func(start vfs.Path, path string) error {
+	return 0, withPath(t, linux.AT_FDCWD, a[0].Addr(), 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.UnlinkAt(t, start, path)
 	})
 }
 
 func sysRmdir(t *kernel.Task, a *arch.Args) (uint64, error) {
-	return 0, withPath(t, linux.AT_FDCWD, a[0].Addr(), func(start vfs.Path, path string) error {
+	return 0, withPath(t, linux.AT_FDCWD, a[0].Addr(), 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.RmdirAt(t, start, path)
 	})
 }
@@ -134,7 +134,7 @@ func sysUnlinkat(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if flags&^linux.AT_REMOVEDIR != 0 {
 		return 0, errno.EINVAL
 	}
-	return 0, withPath(t, a[0].Int(), a[1].Addr(), func(start vfs.Path, path string) error {
+	return 0, withPath(t, a[0].Int(), a[1].Addr(), 0, func(start vfs.Path, path string) error {
 		if flags&linux.AT_REMOVEDIR != 0 {
 			return t.Kernel().VFS.RmdirAt(t, start, path)
 		}
@@ -155,7 +155,7 @@ func sysRenameat2(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func renameAt(t *kernel.Task, oldFD int32, oldPath addr.Addr, newFD int32, newPath addr.Addr, flags uint32) error {
-	return withTwoPaths(t, oldFD, oldPath, newFD, newPath, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
+	return withTwoPaths(t, oldFD, oldPath, newFD, newPath, 0, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
 		return t.Kernel().VFS.RenameAt(t, s1, p1, s2, p2, flags)
 	})
 }
@@ -172,13 +172,20 @@ func readlinkAt(t *kernel.Task, dirfd int32, path, out addr.Addr, size int32) (u
 	if size <= 0 {
 		return 0, errno.EINVAL
 	}
+	var target string
 	// The empty path stands for a link opened with O_PATH|O_NOFOLLOW.
-	p, err := resolveAt(t, dirfd, path, vfs.LookupEmpty)
-	if err != nil {
-		return 0, err
-	}
-	defer p.DecRef()
-	target, err := t.Kernel().VFS.Readlink(t, p)
+	err := withPath(t, dirfd, path, vfs.LookupEmpty, func(start vfs.Path, path string) error {
+		p, err := t.Kernel().VFS.Resolve(t, start, path, vfs.LookupEmpty)
+		if err != nil {
+			return err
+		}
+		defer p.DecRef()
+		target, err = t.Kernel().VFS.Readlink(t, p)
+		if err == errno.EINVAL && path == "" {
+			return errno.ENOENT // no path, and no link either
+		}
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}

@@ -102,7 +102,7 @@ func open(t *kernel.Task, dirfd int32, path arch.Arg, flags, mode uint32, resolv
 
 // openName opens a file, though the open may not be complete.
 func openName(t *kernel.Task, dirfd int32, path string, flags, mode uint32, resolve uint64) (f *vfs.File, err error) {
-	err = fromStart(t, dirfd, path, func(start vfs.Path, path string) (err error) {
+	err = fromStart(t, dirfd, path, 0, func(start vfs.Path, path string) (err error) {
 		if resolve&(linux.RESOLVE_BENEATH|linux.RESOLVE_IN_ROOT) != 0 && !start.Ok() && dirfd != linux.AT_FDCWD {
 			// An absolute path is scoped to dirfd too.
 			if start, err = startAt(t, dirfd, ""); err != nil {

@@ -134,10 +134,8 @@ func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, err
 	if err != nil {
 		return 0, err
 	}
-	if a[2].Int64() < 0 {
-		return 0, errno.EINVAL
-	}
-	t.Seq, err = t.Range(a[1].Addr(), min(a[2].Size(), linux.MAX_RW_COUNT))
+	// The whole count must fit the address space, though the file will cut it to MAX_RW_COUNT.
+	t.Seq, err = t.Range(a[1].Addr(), a[2].Uint64())
 	if err != nil {
 		return 0, err
 	}
@@ -251,21 +249,14 @@ func sysSyncfs(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysSyncFileRange(t *kernel.Task, a *arch.Args) (uint64, error) {
 	off, n, flags := a[1].Int64(), a[2].Int64(), a[3].Uint()
-	if err := checkSyncRange(off, n, flags); err != nil {
-		return 0, err
-	}
-	return 0, atFile(t, a[0].Int(), func(f *vfs.File) error { return syncRange(t, f, flags) })
+	return 0, atFile(t, a[0].Int(), func(f *vfs.File) error { return syncRange(t, f, off, n, flags) })
 }
 
-func checkSyncRange(off, n int64, flags uint32) error {
+func syncRange(t *kernel.Task, f *vfs.File, off, n int64, flags uint32) error {
 	if flags&^(linux.SYNC_FILE_RANGE_WAIT_BEFORE|linux.SYNC_FILE_RANGE_WRITE|linux.SYNC_FILE_RANGE_WAIT_AFTER) != 0 ||
 		off < 0 || n < 0 || off+n < off {
 		return errno.EINVAL
 	}
-	return nil
-}
-
-func syncRange(t *kernel.Task, f *vfs.File, flags uint32) error {
 	switch f.Inode().Type() {
 	case linux.S_IFREG, linux.S_IFBLK, linux.S_IFDIR, linux.S_IFLNK:
 	default:

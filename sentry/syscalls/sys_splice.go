@@ -198,7 +198,7 @@ func raiseSigpipe(t *kernel.Task, f *vfs.File, err error) error {
 // spliceFile runs move with the position of the file that is not a pipe: off, or the file's own, or none.
 func spliceFile(f *vfs.File, off *int64, write bool, move func(off *int64) (int, error)) (uint64, error) {
 	seekable := f.Mode&vfs.FModeSeek != 0
-	if write && f.Flags()&linux.O_APPEND != 0 {
+	if write && f.Flags()&linux.O_APPEND != 0 || f.Inode().Type() == linux.S_IFDIR {
 		return 0, errno.EINVAL
 	}
 	switch {

@@ -136,7 +136,7 @@ func statx(t *kernel.Task, dirfd int32, path string, flags, mask uint32, lf vfs.
 	if flags&linux.AT_EMPTY_PATH != 0 && path == "" {
 		p, err = startOrCwd(t, dirfd)
 	} else {
-		err = fromStart(t, dirfd, path, func(start vfs.Path, path string) (err error) {
+		err = fromStart(t, dirfd, path, lf, func(start vfs.Path, path string) (err error) {
 			p, err = t.Kernel().VFS.Resolve(t, start, path, lf)
 			return err
 		})
@@ -231,7 +231,11 @@ func accessAt(t *kernel.Task, dirfd int32, path addr.Addr, mode, flags uint32) e
 	if mode&^7 != 0 {
 		return errno.EINVAL
 	}
-	return withPath(t, dirfd, path, func(start vfs.Path, path string) error {
+	lf, err := atFlags(flags, linux.AT_EACCESS|linux.AT_SYMLINK_NOFOLLOW|linux.AT_EMPTY_PATH)
+	if err != nil {
+		return err
+	}
+	return withPath(t, dirfd, path, lf, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.AccessAt(t, start, path, mode, flags)
 	})
 }

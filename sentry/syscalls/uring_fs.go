@@ -26,10 +26,7 @@ func issueFsync(t *kernel.Task, q *ioRequest) (int64, error) {
 
 func issueSyncFileRange(t *kernel.Task, q *ioRequest) (int64, error) {
 	s := &q.sqe
-	if err := checkSyncRange(int64(s.Off), int64(s.Len), s.OpFlags); err != nil {
-		return 0, err
-	}
-	return 0, syncRange(t, q.file, s.OpFlags)
+	return 0, syncRange(t, q.file, int64(s.Off), int64(s.Len), s.OpFlags)
 }
 
 func prepFallocate(_ *kernel.Task, q *ioRequest) error {
@@ -220,15 +217,15 @@ func prepTwoPaths(t *kernel.Task, q *ioRequest) error {
 	return prepPaths(t, q, q.sqe.Addr, q.sqe.Off)
 }
 
-// betweenPaths calls fn with both paths of q.
-func (q *ioRequest) betweenPaths(t *kernel.Task, fn func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error) error {
-	return fromStart(t, q.sqe.FD, q.path, func(s1 vfs.Path, p1 string) error {
-		return fromStart(t, int32(q.sqe.Len), q.path2, func(s2 vfs.Path, p2 string) error { return fn(s1, p1, s2, p2) })
+// betweenPaths calls fn with both paths of q. flags are for the first.
+func (q *ioRequest) betweenPaths(t *kernel.Task, flags vfs.LookupFlags, fn func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error) error {
+	return fromStart(t, q.sqe.FD, q.path, flags, func(s1 vfs.Path, p1 string) error {
+		return fromStart(t, int32(q.sqe.Len), q.path2, 0, func(s2 vfs.Path, p2 string) error { return fn(s1, p1, s2, p2) })
 	})
 }
 
 func issueRenameat(t *kernel.Task, q *ioRequest) (int64, error) {
-	return 0, q.betweenPaths(t, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
+	return 0, q.betweenPaths(t, 0, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
 		return t.Kernel().VFS.RenameAt(t, s1, p1, s2, p2, q.sqe.OpFlags)
 	})
 }
@@ -243,10 +240,11 @@ func prepLinkat(t *kernel.Task, q *ioRequest) error {
 
 func issueLinkat(t *kernel.Task, q *ioRequest) (int64, error) {
 	flags := q.sqe.OpFlags
-	if flags&^(linux.AT_SYMLINK_FOLLOW|linux.AT_EMPTY_PATH) != 0 {
-		return 0, errno.EINVAL
+	lf, err := atFlags(flags, linux.AT_SYMLINK_FOLLOW|linux.AT_EMPTY_PATH)
+	if err != nil {
+		return 0, err
 	}
-	return 0, q.betweenPaths(t, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
+	return 0, q.betweenPaths(t, lf, func(s1 vfs.Path, p1 string, s2 vfs.Path, p2 string) error {
 		return link(t, q.sqe.FD, s1, p1, s2, p2, flags)
 	})
 }
@@ -263,7 +261,7 @@ func prepUnlinkat(t *kernel.Task, q *ioRequest) error {
 }
 
 func issueUnlinkat(t *kernel.Task, q *ioRequest) (int64, error) {
-	return 0, fromStart(t, q.sqe.FD, q.path, func(start vfs.Path, path string) error {
+	return 0, fromStart(t, q.sqe.FD, q.path, 0, func(start vfs.Path, path string) error {
 		if q.sqe.OpFlags&linux.AT_REMOVEDIR != 0 {
 			return t.Kernel().VFS.RmdirAt(t, start, path)
 		}
@@ -280,7 +278,7 @@ func prepMkdirat(t *kernel.Task, q *ioRequest) error {
 }
 
 func issueMkdirat(t *kernel.Task, q *ioRequest) (int64, error) {
-	return 0, fromStart(t, q.sqe.FD, q.path, func(start vfs.Path, path string) error {
+	return 0, fromStart(t, q.sqe.FD, q.path, 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.MkdirAt(t, start, path, q.sqe.Len)
 	})
 }
@@ -294,7 +292,7 @@ func prepSymlinkat(t *kernel.Task, q *ioRequest) error {
 }
 
 func issueSymlinkat(t *kernel.Task, q *ioRequest) (int64, error) {
-	return 0, fromStart(t, q.sqe.FD, q.path2, func(start vfs.Path, path string) error {
+	return 0, fromStart(t, q.sqe.FD, q.path2, 0, func(start vfs.Path, path string) error {
 		return t.Kernel().VFS.SymlinkAt(t, q.path, start, path)
 	})
 }
@@ -352,7 +350,7 @@ func (q *ioRequest) onXattr(t *kernel.Task, fn func(p vfs.Path) error) error {
 	if q.op.file {
 		return fn(q.file.Path)
 	}
-	return fromStart(t, linux.AT_FDCWD, q.path, func(start vfs.Path, path string) error {
+	return fromStart(t, linux.AT_FDCWD, q.path, 0, func(start vfs.Path, path string) error {
 		p, err := t.Kernel().VFS.Resolve(t, start, path, vfs.LookupFollow)
 		if err != nil {
 			return err
