@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"sync"
 
+	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
@@ -83,13 +84,40 @@ func getdents(t *kernel.Task, a *arch.Args, long bool) (uint64, error) {
 	d := direntPool.Get().(*dirents)
 	defer direntPool.Put(d)
 	d.size, d.n, d.long, d.full = int(min(a[2].Uint(), maxDirents)), 0, long, false
+	f.PosMu.Lock()
+	start := f.Pos
+	f.PosMu.Unlock()
 	if err := f.ReadDir(t, d.emit); err != nil && d.n == 0 {
 		return 0, err
 	}
 	if d.n == 0 && d.full {
 		return 0, errno.EINVAL
 	}
-	return uint64(d.n), t.CopyOut(a[1].Addr(), d.buf[:d.n])
+	if err := t.CopyOut(a[1].Addr(), d.buf[:d.n]); err != nil {
+		return d.copyWhole(t, f.File, a[1].Addr(), start)
+	}
+	return uint64(d.n), nil
+}
+
+// copyWhole copies out the entries in front of the one that faults, and moves f, which was at start,
+// back to that one.
+func (d *dirents) copyWhole(t *kernel.Task, f *vfs.File, out addr.Addr, start int64) (uint64, error) {
+	done, pos := 0, start
+	for done < d.n {
+		e := d.buf[done:]
+		l := int(binary.LittleEndian.Uint16(e[16:]))
+		if t.CopyOut(out+addr.Addr(done), e[:l]) != nil {
+			break
+		}
+		done, pos = done+l, int64(binary.LittleEndian.Uint64(e[8:]))
+	}
+	f.PosMu.Lock()
+	f.Pos = pos
+	f.PosMu.Unlock()
+	if done == 0 {
+		return 0, errno.EFAULT
+	}
+	return uint64(done), nil
 }
 
 func sysGetcwd(t *kernel.Task, a *arch.Args) (uint64, error) {

@@ -319,6 +319,9 @@ func sysTruncate(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysFtruncate(t *kernel.Task, a *arch.Args) (uint64, error) {
+	if a[1].Int64() < 0 {
+		return 0, errno.EINVAL
+	}
 	f, err := t.GetFile(a[0].Int())
 	if err != nil {
 		return 0, err
