@@ -119,6 +119,17 @@ func sysPwrite64(t *kernel.Task, a *arch.Args) (uint64, error) {
 	return single(t, a, true, a[3].Int64())
 }
 
+// mayMove checks that f was opened for it. That a file has no offsets is told first.
+func mayMove(f *vfs.File, write bool, offset int64) error {
+	switch {
+	case offset != currentPosition && f.Mode&(vfs.FModeSeek|vfs.FModePath) == 0:
+		return errno.ESPIPE
+	case write:
+		return f.Writable()
+	}
+	return f.Readable()
+}
+
 // single is read and write with one buffer.
 func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, error) {
 	f, err := t.BorrowFile(a[0].Int())
@@ -126,12 +137,7 @@ func single(t *kernel.Task, a *arch.Args, write bool, offset int64) (uint64, err
 		return 0, err
 	}
 	defer f.Return()
-	if write {
-		err = f.Writable()
-	} else {
-		err = f.Readable()
-	}
-	if err != nil {
+	if err := mayMove(f.File, write, offset); err != nil {
 		return 0, err
 	}
 	// The whole count must fit the address space, though the file will cut it to MAX_RW_COUNT.
@@ -192,12 +198,7 @@ func vector(t *kernel.Task, a *arch.Args, write bool, off int64, flags uint32) (
 		return 0, err
 	}
 	defer f.Return()
-	if write {
-		err = f.Writable()
-	} else {
-		err = f.Readable()
-	}
-	if err != nil {
+	if err := mayMove(f.File, write, off); err != nil {
 		return 0, err
 	}
 	t.Seq, err = t.CopyInIovecs(a[1].Addr(), a[2].Uint64())

@@ -167,16 +167,15 @@ func (f *File) dropPrivs(c Caller, n *Inode) error {
 
 // Lseek is lseek(2).
 func (f *File) Lseek(c Caller, off int64, whence int) (int64, error) {
-	if f.Mode&FModePath != 0 {
-		return 0, errno.EBADF
-	}
 	switch {
-	case f.Mode&(FModeSeek|FModeStill) == 0:
-		return 0, errno.ESPIPE
+	case f.Mode&FModePath != 0:
+		return 0, errno.EBADF
 	case whence < 0 || whence > linux.SEEK_MAX:
 		return 0, errno.EINVAL
 	case f.Mode&FModeStill != 0:
 		return 0, nil
+	case f.Mode&FModeSeek == 0:
+		return 0, errno.ESPIPE
 	}
 	f.PosMu.Lock()
 	defer f.PosMu.Unlock()

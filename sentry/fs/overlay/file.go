@@ -161,11 +161,6 @@ func (o *file) Mappable(c vfs.Caller, f *vfs.File) (mappable.Mappable, error) {
 
 func (o *file) Sync(vfs.Caller, *vfs.File, bool) error { return nil }
 
-// Seals are those of a file that can't be sealed.
-func (o *file) Seals() uint32 { return linux.F_SEAL_SEAL }
-
-func (o *file) AddSeals(uint32) error { return errno.EPERM }
-
 // copyChunk is how much is copied up at a time.
 const copyChunk = 256 << 10
 
