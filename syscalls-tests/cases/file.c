@@ -1,7 +1,5 @@
-#include "case.h"
+#include "files.h"
 #include <dirent.h>
-#include <grp.h>
-#include <limits.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -9,24 +7,6 @@
 #include <sys/statfs.h>
 #include <sys/uio.h>
 #include <sys/xattr.h>
-
-static int make(const char *name, const char *text) {
-	int fd = open(name, O_CREAT | O_RDWR | O_TRUNC, 0644);
-	CHECK(fd >= 0);
-	CHECK_EQ(write(fd, text, strlen(text)), strlen(text));
-	return fd;
-}
-
-static char *contents(const char *name) {
-	static char b[65536];
-	int fd = open(name, O_RDONLY);
-	CHECK(fd >= 0);
-	ssize_t n = read(fd, b, sizeof b - 1);
-	CHECK(n >= 0);
-	b[n] = 0;
-	close(fd);
-	return b;
-}
 
 CASE(open_errors) {
 	CHECK_ERRNO(open("nosuch", O_RDONLY), ENOENT);
