@@ -23,7 +23,11 @@ type NetNamespace struct {
 // newNetNamespace returns a network that has nothing but the loopback interface, which is down.
 func (k *Kernel) newNetNamespace(id identity) *NetNamespace {
 	n := socket.NewNet(id.Owner, k.netCookies.Add(1))
-	ns := &NetNamespace{identity: id, Net: n, Inet: inet.NewStack(n), Netlink: netlink.NewNetwork(n), Unix: unix.NewNamespace(n)}
+	ns := &NetNamespace{identity: id, Net: n, Inet: inet.NewStack(n), Unix: unix.NewNamespace(n)}
+	ns.Netlink = netlink.NewNetwork(n, netlink.Sockets{
+		Inet: ns.Inet.States,
+		Unix: func() []socket.UnixState { return k.Unix.States(ns.Unix) },
+	})
 	n.Namespace = ns
 	return ns
 }

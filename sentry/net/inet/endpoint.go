@@ -245,14 +245,15 @@ func (e *endpoint) shutDown() {
 }
 
 // entry is the socket's line in /proc/net.
-func (e *endpoint) entry() entry {
+func (e *endpoint) entry() socket.InetState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	l := entry{local: netip.AddrPortFrom(e.local, e.num), remote: e.remote, state: linux.TCP_CLOSE, rx: e.used, drops: e.drops}
-	if e.remote.IsValid() {
-		l.state = linux.TCP_ESTABLISHED
+	l := socket.InetState{
+		Local: netip.AddrPortFrom(e.local, e.num), Remote: e.remote, State: linux.TCP_CLOSE, UID: e.uid, Recv: e.used, Drops: e.drops,
 	}
-	l.uid = uint32(e.uid)
-	_, l.inode = e.File()
+	if e.remote.IsValid() {
+		l.State = linux.TCP_ESTABLISHED
+	}
+	_, l.Inode = e.File()
 	return l
 }

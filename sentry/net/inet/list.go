@@ -12,48 +12,41 @@ import (
 	"ringfence/sentry/net/socket"
 )
 
-// entry is a line of /proc/net/tcp or udp.
-type entry struct {
-	local, remote netip.AddrPort
-	state         byte
-	rx            int
-	uid           uint32
-	inode         uint64
-	drops         int
-}
-
-// TCPText returns /proc/net/tcp, or tcp6.
-func (st *Stack) TCPText(v6 bool) string {
+// tcpStates describes the TCP sockets that have a port. Those whose State is TCP_CLOSE are bound and no more.
+func (st *Stack) tcpStates() []socket.InetState {
 	st.mu.Lock()
 	all := make([]*TCP, 0, len(st.tcps))
 	for t := range st.tcps {
 		all = append(all, t)
 	}
 	st.mu.Unlock()
-	var entries []entry
+	var states []socket.InetState
 	for _, t := range all {
 		t.mu.Lock()
-		if (t.family == linux.AF_INET6) == v6 && t.state != closed {
-			e := entry{local: t.local, remote: t.remote, state: t.tcpStateLocked()}
-			if t.binding != nil {
-				e.uid = uint32(t.binding.uid)
+		if t.binding != nil {
+			e := socket.InetState{
+				Local: t.local, Remote: t.remote, State: t.tcpStateLocked(), AutoPort: !t.bound, UID: t.binding.uid,
+				Shut: t.shut, Info: t.infoLocked(), Congestion: t.opts.congestionControl(),
 			}
 			switch t.state {
+			case closed:
+				e.Remote = netip.AddrPort{}
 			case listening:
-				e.rx = len(t.pending)
+				e.Recv, e.Send = len(t.pending), t.backlog
 			case connected:
-				e.rx = t.in.length()
+				e.Recv = t.in.length()
 			}
-			entries = append(entries, e)
-			_, entries[len(entries)-1].inode = t.File()
+			t.opts.describe(&e, t.family, true)
+			describe(&e, &t.Base)
+			states = append(states, e)
 		}
 		t.mu.Unlock()
 	}
-	return table(entries, v6, false)
+	return states
 }
 
-// UDPText returns /proc/net/udp, or udp6, of UDP or UDP-Lite.
-func (st *Stack) UDPText(protocol int32, v6 bool) string {
+// udpStates describes the sockets of UDP, or of UDP-Lite, that have a port.
+func (st *Stack) udpStates(protocol int32) []socket.InetState {
 	st.mu.Lock()
 	all := make([]*UDP, 0, len(st.udps))
 	for u := range st.udps {
@@ -62,25 +55,82 @@ func (st *Stack) UDPText(protocol int32, v6 bool) string {
 		}
 	}
 	st.mu.Unlock()
-	var entries []entry
+	var states []socket.InetState
 	for _, u := range all {
 		u.mu.Lock()
-		if (u.family == linux.AF_INET6) == v6 && u.binding != nil {
-			e := entry{local: u.local, remote: u.remote, state: linux.TCP_CLOSE, rx: u.used, uid: uint32(u.binding.uid), drops: u.drops}
-			if u.remote.IsValid() {
-				e.state = linux.TCP_ESTABLISHED
+		if u.binding != nil {
+			e := socket.InetState{
+				Local: u.local, Remote: u.remote, State: linux.TCP_CLOSE, AutoPort: !u.bound, UID: u.binding.uid,
+				Recv: u.used, Drops: u.drops, Shut: u.shut,
 			}
-			_, e.inode = u.File()
-			entries = append(entries, e)
+			if u.remote.IsValid() {
+				e.State = linux.TCP_ESTABLISHED
+			}
+			u.opts.describe(&e, u.family, false)
+			describe(&e, &u.Base)
+			states = append(states, e)
 		}
 		u.mu.Unlock()
 	}
-	return table(entries, v6, true)
+	return states
+}
+
+// States describes the sockets of a protocol that have a port; ok is false if sock_diag does not know the protocol.
+func (st *Stack) States(protocol int32) (states []socket.InetState, ok bool) {
+	switch protocol {
+	case linux.IPPROTO_TCP:
+		return st.tcpStates(), true
+	case linux.IPPROTO_UDP, linux.IPPROTO_UDPLITE:
+		return st.udpStates(protocol), true
+	}
+	return nil, false
+}
+
+// describe adds what every socket has.
+func describe(e *socket.InetState, b *socket.Base) {
+	e.Options = b.Options()
+	_, e.Inode = b.File()
+	if e.Options.Device != "" {
+		e.Index = socket.LoopbackIndex
+	}
+}
+
+// describe adds what the options tell.
+func (o *options) describe(e *socket.InetState, family int32, tcp bool) {
+	e.Family = uint8(family)
+	e.V6Only = o.v6only
+	e.TOS = uint8(o.value(linux.SOL_IP, linux.IP_TOS))
+	e.TClass = uint8(max(0, o.value(linux.SOL_IPV6, linux.IPV6_TCLASS)))
+	// The bits of struct inet_diag_sockopt (inet_diag.h).
+	for i, on := range [...]bool{
+		o.recvErr4, tcp, o.value(linux.SOL_IP, linux.IP_FREEBIND) != 0, false,
+		o.value(linux.SOL_IP, linux.IP_MULTICAST_LOOP) != 0, o.value(linux.SOL_IP, linux.IP_TRANSPARENT) != 0,
+		o.value(linux.SOL_IP, linux.IP_MULTICAST_ALL) != 0, false,
+		o.value(linux.SOL_IP, linux.IP_BIND_ADDRESS_NO_PORT) != 0,
+	} {
+		if on {
+			e.Switches |= 1 << i
+		}
+	}
+}
+
+// TCPText returns /proc/net/tcp, or tcp6.
+func (st *Stack) TCPText(v6 bool) string {
+	return table(slices.DeleteFunc(st.tcpStates(), func(e socket.InetState) bool {
+		return (e.Family == linux.AF_INET6) != v6 || e.State == linux.TCP_CLOSE
+	}), v6, false)
+}
+
+// UDPText returns /proc/net/udp, or udp6, of UDP or UDP-Lite.
+func (st *Stack) UDPText(protocol int32, v6 bool) string {
+	return table(slices.DeleteFunc(st.udpStates(protocol), func(e socket.InetState) bool {
+		return (e.Family == linux.AF_INET6) != v6
+	}), v6, true)
 }
 
 // RawText returns /proc/net/raw, or raw6.
 func (st *Stack) RawText(v6 bool) string {
-	var entries []entry
+	var entries []socket.InetState
 	for _, r := range st.allRaws() {
 		if (r.family == linux.AF_INET6) == v6 {
 			entries = append(entries, r.entry())
@@ -113,7 +163,7 @@ func (st *Stack) PingText(v6 bool) string {
 		all = append(all, l...)
 	}
 	st.mu.Unlock()
-	var entries []entry
+	var entries []socket.InetState
 	for _, p := range all {
 		if (p.family == linux.AF_INET6) == v6 {
 			entries = append(entries, p.entry())
@@ -176,9 +226,9 @@ func (st *Stack) Count() (tcp, udp int) {
 	return len(st.tcps), len(st.udps)
 }
 
-func table(entries []entry, v6, udp bool) string {
-	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.local.Port(), b.local.Port()), cmp.Compare(a.inode, b.inode))
+func table(entries []socket.InetState, v6, udp bool) string {
+	slices.SortFunc(entries, func(a, b socket.InetState) int {
+		return cmp.Or(cmp.Compare(a.Local.Port(), b.Local.Port()), cmp.Compare(a.Inode, b.Inode))
 	})
 	var out strings.Builder
 	switch {
@@ -193,9 +243,9 @@ func table(entries []entry, v6, udp bool) string {
 	}
 	for i, e := range entries {
 		line := fmt.Sprintf("%4d: %s %s %02X %08X:%08X 00:00000000 00000000 %5d        0 %d 1 0000000000000000",
-			i, hexAddr(e.local, v6), hexAddr(e.remote, v6), e.state, 0, e.rx, e.uid, e.inode)
+			i, hexAddr(e.Local, v6), hexAddr(e.Remote, v6), e.State, 0, e.Recv, e.UID, e.Inode)
 		if udp {
-			line += fmt.Sprintf(" %d", e.drops)
+			line += fmt.Sprintf(" %d", e.Drops)
 		} else {
 			line += " 100 0 0 10 0"
 		}

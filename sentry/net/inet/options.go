@@ -194,11 +194,7 @@ func (o *options) get(family, protocol int32, tcp bool, mtu uint32, level, name 
 	switch key {
 	case option{linux.SOL_TCP, linux.TCP_CONGESTION}:
 		v := make([]byte, 16)
-		copy(v, "cubic")
-		if o.congestion != "" {
-			clear(v)
-			copy(v, o.congestion)
-		}
+		copy(v, o.congestionControl())
 		return v, nil
 	case option{linux.SOL_IPV6, linux.IPV6_V6ONLY}:
 		return socket.Int(flag(o.v6only)), nil
@@ -220,6 +216,14 @@ func (o *options) get(family, protocol int32, tcp bool, mtu uint32, level, name 
 		return socket.Int(s.value), nil
 	}
 	return o.getTold(key, protocol, mtu)
+}
+
+// congestionControl is what TCP_CONGESTION tells.
+func (o *options) congestionControl() string {
+	if o.congestion == "" {
+		return "cubic"
+	}
+	return o.congestion
 }
 
 func flag(b bool) int32 {

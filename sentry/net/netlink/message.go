@@ -72,6 +72,13 @@ type reply struct {
 	start int // of the message under way
 }
 
+// newReply returns an empty reply to a request of the socket at a port.
+func newReply(q *request, to uint32) reply {
+	r := reply{to: q.NlMsghdr}
+	r.to.PID = to
+	return r
+}
+
 // begin starts a message whose fixed part is body.
 func (r *reply) begin(kind, flags uint16, body []byte) {
 	r.start = len(r.b)
@@ -117,9 +124,7 @@ const (
 // ack answers q with an error, or 0. Unless capped an error brings the request back. text is said, too, if
 // there is one.
 func ack(q *request, to uint32, err errno.Errno, capped bool, text string) []byte {
-	h := q.NlMsghdr
-	r := reply{to: h}
-	r.to.PID = to
+	r := newReply(q, to)
 	var flags uint16
 	echo := q.raw
 	if err == 0 || capped {
@@ -136,11 +141,40 @@ func ack(q *request, to uint32, err errno.Errno, capped bool, text string) []byt
 	return r.b
 }
 
-// done ends a dump.
-func done(q *request, to uint32) []byte {
-	r := reply{to: q.NlMsghdr}
-	r.to.PID = to
-	r.begin(linux.NLMSG_DONE, linux.NLM_F_MULTI, make([]byte, 4))
+// maxPiece is how many bytes of a dump come at once, if no message is longer (NLMSG_GOODSIZE).
+const maxPiece = 7 << 10
+
+// dumped makes datagrams of the messages of a dump, and of its end.
+func dumped(b []byte, q *request, to uint32) [][]byte {
+	var pieces [][]byte
+	for len(b) > 0 {
+		n := 0
+		for rest := b; len(rest) > 0; n = len(b) - len(rest) {
+			m, after, _ := next(rest)
+			if n > 0 && n+len(m.raw) > maxPiece {
+				break
+			}
+			rest = after
+		}
+		pieces = append(pieces, b[:n:n])
+		b = b[n:]
+	}
+	return append(pieces, done(q, to, 0))
+}
+
+// endsDump reports whether datagrams are those of a dump.
+func endsDump(all [][]byte) bool {
+	if len(all) == 0 {
+		return false
+	}
+	m, _, ok := next(all[len(all)-1])
+	return ok && m.Type == linux.NLMSG_DONE
+}
+
+// done ends a dump, with what went wrong.
+func done(q *request, to uint32, err errno.Errno) []byte {
+	r := newReply(q, to)
+	r.begin(linux.NLMSG_DONE, linux.NLM_F_MULTI, binary.LittleEndian.AppendUint32(nil, uint32(-int32(err))))
 	r.end()
 	return r.b
 }

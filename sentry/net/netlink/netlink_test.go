@@ -29,7 +29,7 @@ func dump(kind uint16, family uint8) *request {
 // network returns a network whose loopback is up.
 func network() *Network {
 	n := socket.NewNet(&creds.UserNamespace{}, 1)
-	w := NewNetwork(n)
+	w := NewNetwork(n, Sockets{})
 	if err := n.Links.SetFlags(link.Loopback, linux.IFF_UP, linux.IFF_UP); err != nil {
 		panic(err)
 	}
@@ -121,7 +121,7 @@ func FuzzRequests(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.serve(b, true)
+		s.serve(b, asker{admin: true})
 		for _, r := range s.queue {
 			if _, err := syscall.ParseNetlinkMessage(r.b); err != nil {
 				t.Errorf("%x: reply %x: %v", b, r.b, err)

@@ -8,6 +8,8 @@
 //	route.go     NETLINK_ROUTE: what requests ask
 //	describe.go  links, addresses and routes as messages
 //	change.go    changes of links and addresses
+//	diag.go      NETLINK_SOCK_DIAG: sockets as messages
+//	diagfilter.go  the programs that choose among them
 //
 // On NETLINK_KOBJECT_UEVENT nothing ever happens, as no device comes or goes. There are
 // no other protocols.
@@ -32,7 +34,8 @@ import (
 
 // Network is what the sockets of one network namespace see.
 type Network struct {
-	net *socket.Net // immutable
+	net     *socket.Net // immutable
+	sockets Sockets     // immutable
 
 	mu    sync.Mutex
 	ports map[port]*Socket // guarded by mu
@@ -46,9 +49,9 @@ type port struct {
 	id       uint32
 }
 
-// NewNetwork returns the view of n's interfaces, of whose changes it tells.
-func NewNetwork(n *socket.Net) *Network {
-	w := &Network{net: n, ports: make(map[port]*Socket), listeners: make(map[*Socket]struct{})}
+// NewNetwork returns the view of n's interfaces, of whose changes it tells, and of its sockets.
+func NewNetwork(n *socket.Net, sockets Sockets) *Network {
+	w := &Network{net: n, sockets: sockets, ports: make(map[port]*Socket), listeners: make(map[*Socket]struct{})}
 	n.Links.Watch(w)
 	return w
 }

@@ -26,6 +26,9 @@ func (s *Socket) SetOption(c socket.Caller, level, name int32, value []byte) err
 		if g == 0 || g > maxGroup {
 			return errno.EINVAL
 		}
+		if s.protocol == linux.NETLINK_SOCK_DIAG {
+			return errno.EOPNOTSUPP
+		}
 		s.net.listen(s, func(groups uint64) uint64 {
 			groups &^= 1 << (g - 1)
 			if name == linux.NETLINK_ADD_MEMBERSHIP {

@@ -37,16 +37,12 @@ func (n *Network) route(q *request, to uint32, admin bool) ([][]byte, error) {
 	case kind != kindGet:
 		return nil, n.change(q)
 	}
-	r := reply{to: q.NlMsghdr}
-	r.to.PID = to
+	r := newReply(q, to)
 	if q.Flags&linux.NLM_F_DUMP != 0 { // either bit
 		if err := n.dump(q, &r); err != nil {
 			return nil, err
 		}
-		if len(r.b) == 0 {
-			return [][]byte{done(q, to)}, nil
-		}
-		return [][]byte{r.b, done(q, to)}, nil
+		return dumped(r.b, q, to), nil
 	}
 	switch q.Type {
 	case linux.RTM_GETLINK:

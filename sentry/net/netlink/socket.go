@@ -26,7 +26,8 @@ type Socket struct {
 	groups  uint64 // a bit each, the lowest for group 1. Guarded by Network.mu too, when it changes
 	peer    uint32 // port that connect chose
 	queue   []datagram
-	bytes   int // in queue
+	bytes   int      // in queue
+	later   [][]byte // the rest of a dump, for which the queue has no room yet
 	options uint32
 }
 
@@ -57,7 +58,9 @@ func (n *Network) New(typ, protocol int32) (*Socket, error) {
 	if protocol < 0 || protocol >= maxProtocols {
 		return nil, errno.EPROTONOSUPPORT
 	}
-	if protocol != linux.NETLINK_ROUTE && protocol != linux.NETLINK_KOBJECT_UEVENT {
+	switch protocol {
+	case linux.NETLINK_ROUTE, linux.NETLINK_KOBJECT_UEVENT, linux.NETLINK_SOCK_DIAG:
+	default:
 		return nil, errno.EPROTONOSUPPORT
 	}
 	s := &Socket{net: n, typ: typ, protocol: protocol}
@@ -102,6 +105,9 @@ func (s *Socket) Bind(c socket.Caller, addr []byte) error {
 	}
 	if err := s.bind(c, id); err != nil {
 		return err
+	}
+	if groups != 0 && s.protocol == linux.NETLINK_SOCK_DIAG {
+		return errno.EOPNOTSUPP // nobody tells of sockets that end
 	}
 	s.net.listen(s, func(old uint64) uint64 { return old&^math.MaxUint32 | uint64(groups) })
 	return nil
@@ -220,18 +226,19 @@ func (s *Socket) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (i
 		}
 		return 0, err
 	}
-	// Programs can't talk to each other here, and the kernel listens on one protocol.
-	if to != 0 || s.protocol != linux.NETLINK_ROUTE {
+	// Programs can't talk to each other here, and the kernel does not listen to this protocol.
+	if to != 0 || s.protocol == linux.NETLINK_KOBJECT_UEVENT {
 		return 0, errno.ECONNREFUSED
 	}
-	s.serve(b, s.Net().Admin(c))
+	s.serve(b, asker{admin: s.Net().Admin(c), ns: c.Creds().UserNS})
 	return len(b), nil
 }
 
 // serve answers all requests of a datagram.
-func (s *Socket) serve(b []byte, admin bool) {
+func (s *Socket) serve(b []byte, by asker) {
 	s.mu.Lock()
-	to, capped, words := s.port, s.options&(1<<linux.NETLINK_CAP_ACK) != 0, s.options&(1<<linux.NETLINK_EXT_ACK) != 0
+	by.port = s.port
+	capped, words := s.options&(1<<linux.NETLINK_CAP_ACK) != 0, s.options&(1<<linux.NETLINK_EXT_ACK) != 0
 	s.mu.Unlock()
 	for {
 		q, rest, ok := next(b)
@@ -243,12 +250,10 @@ func (s *Socket) serve(b []byte, admin bool) {
 		answered := false
 		if q.Flags&linux.NLM_F_REQUEST != 0 && q.Type >= linux.NLMSG_MIN_TYPE {
 			var replies [][]byte
-			replies, err = s.net.route(&q, to, admin)
-			for _, r := range replies {
-				s.post(r, 0)
-			}
+			replies, err = s.answers(&q, by)
+			s.postAll(replies)
 			// What ends a dump is its acknowledgement.
-			answered = err == nil && len(replies) > 1
+			answered = err == nil && endsDump(replies)
 		}
 		e, _ := err.(errno.Errno)
 		text := ""
@@ -259,7 +264,52 @@ func (s *Socket) serve(b []byte, admin bool) {
 			}
 		}
 		if e != 0 || q.Flags&linux.NLM_F_ACK != 0 && !answered {
-			s.post(ack(&q, to, e, capped, text), 0)
+			s.post(ack(&q, by.port, e, capped, text), 0)
+		}
+	}
+}
+
+// answers are the datagrams that answer a request. EBUSY if it begins a dump while another one is under way.
+func (s *Socket) answers(q *request, by asker) ([][]byte, error) {
+	s.mu.Lock()
+	busy := len(s.later) > 0
+	s.mu.Unlock()
+	var replies [][]byte
+	var err error
+	if s.protocol == linux.NETLINK_SOCK_DIAG {
+		replies, err = s.net.diagnose(q, by)
+	} else {
+		replies, err = s.net.route(q, by.port, by.admin)
+	}
+	if busy && endsDump(replies) {
+		return nil, errno.EBUSY
+	}
+	return replies, err
+}
+
+// postAll puts the datagrams of an answer into the queue. Those of a dump wait until there is room.
+func (s *Socket) postAll(all [][]byte) {
+	if !endsDump(all) {
+		for _, b := range all {
+			s.post(b, 0)
+		}
+		return
+	}
+	s.mu.Lock()
+	s.later = all
+	s.dumpLocked()
+	s.mu.Unlock()
+	s.Queue.Notify(wait.In | wait.RdNorm)
+}
+
+// dumpLocked goes on with a dump as far as there is room, but for one datagram at least if the queue is empty.
+func (s *Socket) dumpLocked() {
+	for len(s.later) > 0 && (len(s.queue) == 0 || s.bytes+len(s.later[0]) <= int(s.Options().RcvBuf)) {
+		b := s.later[0]
+		s.later = s.later[1:]
+		if n, ok := s.Accepts(&bpf.Packet{Bytes: b}); ok {
+			s.queue = append(s.queue, datagram{b[:n], 0})
+			s.bytes += n
 		}
 	}
 }
@@ -306,6 +356,7 @@ func (s *Socket) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (i
 		s.queue[0] = datagram{}
 		s.queue = s.queue[1:]
 		s.bytes -= len(b)
+		s.dumpLocked()
 	}
 	told := s.options&(1<<linux.NETLINK_PKTINFO) != 0
 	s.mu.Unlock()
@@ -354,7 +405,7 @@ func (s *Socket) Readiness() wait.Mask {
 func (s *Socket) Close() {
 	s.mu.Lock()
 	id := s.port
-	s.queue, s.bytes = nil, 0
+	s.queue, s.bytes, s.later = nil, 0, nil
 	s.mu.Unlock()
 	s.net.listen(s, func(uint64) uint64 { return 0 })
 	if id != 0 {

@@ -385,7 +385,7 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 	case linux.SO_MAX_PACING_RATE: // none
 		return binary.LittleEndian.AppendUint64(nil, math.MaxUint64), nil
 	case linux.SO_MEMINFO:
-		return b.memInfo(), nil
+		return o.MemInfo(), nil
 	case linux.SO_BUF_LOCK:
 		return Int(o.BufLock), nil
 	case linux.SO_BINDTOIFINDEX:
@@ -425,11 +425,11 @@ func (b *Base) Option(s Socket, name int32) ([]byte, error) {
 	return nil, errno.ENOPROTOOPT
 }
 
-// memInfo is what SO_MEMINFO tells: of the counters of memory (SK_MEMINFO_*) only the limits are known.
-func (b *Base) memInfo() []byte {
+// MemInfo is what SO_MEMINFO tells: of the counters of memory (SK_MEMINFO_*) only the limits are known.
+func (o *Options) MemInfo() []byte {
 	v := make([]byte, 9*4)
-	binary.LittleEndian.PutUint32(v[1*4:], uint32(b.opts.RcvBuf))
-	binary.LittleEndian.PutUint32(v[3*4:], uint32(b.opts.SndBuf))
+	binary.LittleEndian.PutUint32(v[1*4:], uint32(o.RcvBuf))
+	binary.LittleEndian.PutUint32(v[3*4:], uint32(o.SndBuf))
 	return v
 }
 

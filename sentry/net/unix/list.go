@@ -1,26 +1,15 @@
 package unix
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
 // ProcText returns /proc/net/unix as ns shows it.
 func (fs *FS) ProcText(ns *Namespace) string {
-	fs.mu.Lock()
-	var all []*Socket
-	for s := range fs.all {
-		if s.ns == ns {
-			all = append(all, s)
-		}
-	}
-	fs.mu.Unlock()
-	slices.SortFunc(all, func(a, b *Socket) int { return cmp.Compare(a.id, b.id) })
 	var out strings.Builder
 	out.WriteString("Num       RefCount Protocol Flags    Type St Inode Path\n")
-	for _, s := range all {
+	for _, s := range fs.sockets(ns) {
 		_, inode := s.File()
 		s.mu.Lock()
 		flags, st := 0, 1 // SS_UNCONNECTED
