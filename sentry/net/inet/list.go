@@ -35,6 +35,9 @@ func (st *Stack) tcpStates() []socket.InetState {
 				e.Recv, e.Send = len(t.pending), t.backlog
 			case connected:
 				e.Recv = t.in.length()
+				if _, fin, _ := t.in.state(); fin {
+					e.Shut |= shutRecv
+				}
 			}
 			t.opts.describe(&e, t.family, true)
 			describe(&e, &t.Base)

@@ -161,11 +161,8 @@ func (n *Network) diagnoseInet(q *request, by asker) ([][]byte, error) {
 		return nil, errno.ENOENT
 	case !dump:
 		s := r.find(states)
-		switch {
-		case s == nil:
+		if s == nil || r.cookie != noCookie && r.cookie != s.Inode {
 			return nil, errno.ENOENT
-		case r.cookie != noCookie && r.cookie != s.Inode:
-			return nil, errno.ESTALE
 		}
 		a.inet(s, r.ext, 0, by)
 		return [][]byte{a.b}, nil

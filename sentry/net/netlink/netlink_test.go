@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"net"
+	"net/netip"
 	"syscall"
 	"testing"
 
@@ -126,6 +127,64 @@ func FuzzRequests(f *testing.F) {
 			if _, err := syscall.ParseNetlinkMessage(r.b); err != nil {
 				t.Errorf("%x: reply %x: %v", b, r.b, err)
 			}
+		}
+	})
+}
+
+// diagnosed is a network of one listener and one unix socket.
+func diagnosed() *Network {
+	w := network()
+	w.sockets = Sockets{
+		Inet: func(int32) ([]socket.InetState, bool) {
+			return []socket.InetState{{Family: linux.AF_INET, State: linux.TCP_LISTEN, Local: netip.MustParseAddrPort("127.0.0.1:80")}}, true
+		},
+		Unix: func() []socket.UnixState {
+			return []socket.UnixState{{State: linux.TCP_CLOSE, Inode: 7, Name: []byte("\x00x")}}
+		},
+	}
+	return w
+}
+
+// diagRequest is a request for all sockets of a family, with a program.
+func diagRequest(family uint8, program []byte) []byte {
+	body := make([]byte, inetRequestSize)
+	body[0], body[1] = family, linux.IPPROTO_TCP
+	binary.LittleEndian.PutUint32(body[4:], ^uint32(0))
+	r := reply{}
+	r.begin(sockDiagByFamily, linux.NLM_F_REQUEST|linux.NLM_F_DUMP, body)
+	if program != nil {
+		r.attr(inetDiagReqBytecode, program)
+	}
+	r.end()
+	return r.b
+}
+
+func FuzzDiagnoses(f *testing.F) {
+	f.Add(diagRequest(linux.AF_INET, nil))
+	f.Add(diagRequest(linux.AF_INET, []byte{bcLocalPort, 8, 12, 0, 0, 0, 80, 0, bcJmp, 4, 8, 0}))
+	f.Add(diagRequest(linux.AF_INET6, []byte{bcLocal, 16, 20, 0, linux.AF_INET, 8, 0, 0, 255, 255, 255, 255, 127, 0, 0, 1}))
+	f.Add(diagRequest(linux.AF_UNIX, nil))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := diagnosed().New(linux.SOCK_RAW, linux.NETLINK_SOCK_DIAG)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.serve(b, asker{admin: true, ns: &creds.UserNamespace{}})
+		for _, r := range s.queue {
+			if _, err := syscall.ParseNetlinkMessage(r.b); err != nil {
+				t.Errorf("%x: reply %x: %v", b, r.b, err)
+			}
+		}
+	})
+}
+
+// FuzzPrograms holds that a program that passes the check ends, within its bytes.
+func FuzzPrograms(f *testing.F) {
+	f.Add([]byte{bcLocalPort, 8, 12, 0, 0, 0, 80, 0, bcJmp, 4, 8, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p := bytecode(b)
+		if p.check(true) == nil {
+			p.matches(&socket.InetState{Family: linux.AF_INET6, Local: netip.MustParseAddrPort("[::1]:80")})
 		}
 	})
 }
