@@ -248,6 +248,7 @@ const (
 	TCP_FASTOPEN_NO_COOKIE                   = 34
 	TCP_ZEROCOPY_RECEIVE                     = 35
 	TCP_INQ                                  = 36
+	TCP_CM_INQ                               = 36
 	TCP_TX_DELAY                             = 37
 	TCP_RECEIVE_ZEROCOPY_FLAG_TLB_CLEAN_HINT = 1
 )

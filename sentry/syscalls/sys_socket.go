@@ -417,18 +417,19 @@ func send(t *kernel.Task, f *vfs.File, s socket.Socket, seq *usermem.Sequence, m
 }
 
 // recv fills seq and m from a socket, waiting for something, or with MSG_WAITALL on a
-// stream for all.
+// stream for all, and on a stream for as much as SO_RCVLOWAT says.
 func recv(t *kernel.Task, f *vfs.File, s socket.Socket, seq *usermem.Sequence, m *socket.Message) (uint64, error) {
 	if f.Nonblocking() {
 		m.Flags |= linux.MSG_DONTWAIT
 	}
-	all := m.Flags&linux.MSG_WAITALL != 0 && m.Flags&linux.MSG_PEEK == 0
+	peek := m.Flags&linux.MSG_PEEK != 0
+	all := m.Flags&linux.MSG_WAITALL != 0 && !peek
 	total := 0
 	// Nobody waits for an error.
 	err := blockOnSocket(t, f, false, m.Flags&(linux.MSG_DONTWAIT|linux.MSG_ERRQUEUE) != 0, func() error {
 		n, err := s.Recv(t, seq, m)
 		total += n
-		if n > 0 && err == errno.EAGAIN && !all || m.Files != nil {
+		if n > 0 && err == errno.EAGAIN && !all && (peek || total >= int(s.Common().Options().RcvLowat)) || m.Files != nil {
 			return nil
 		}
 		return err

@@ -17,6 +17,7 @@ type options struct {
 	v6only             bool
 	recvErr4, recvErr6 bool // IP_RECVERR, IPV6_RECVERR: the queue of errors is kept, and unconnected sockets hear of closed ports
 	pktInfo4, pktInfo6 bool
+	inq                bool       // TCP_INQ
 	congestion         string     // TCP_CONGESTION if set
 	multicastIf        bool       // IP_MULTICAST_IF names the loopback interface,
 	multicastAddr      netip.Addr // by this address, if valid
@@ -159,6 +160,12 @@ func (o *options) set(family int32, tcp bool, level, name int32, value []byte, b
 	case option{linux.SOL_IP, linux.IP_PKTINFO}:
 		o.pktInfo4 = v != 0
 		return nil
+	case option{linux.SOL_TCP, linux.TCP_INQ}:
+		if v < 0 || v > 1 {
+			return errno.EINVAL
+		}
+		o.inq = v != 0
+		return nil
 	case option{linux.SOL_IPV6, linux.IPV6_RECVPKTINFO}:
 		o.pktInfo6 = v != 0
 		return nil
@@ -204,6 +211,8 @@ func (o *options) get(family, protocol int32, tcp bool, mtu uint32, level, name 
 		return socket.Int(flag(o.recvErr6)), nil
 	case option{linux.SOL_IP, linux.IP_PKTINFO}:
 		return socket.Int(flag(o.pktInfo4)), nil
+	case option{linux.SOL_TCP, linux.TCP_INQ}:
+		return socket.Int(flag(o.inq)), nil
 	case option{linux.SOL_IP, linux.IP_MULTICAST_IF}, option{linux.SOL_IPV6, linux.IPV6_MULTICAST_IF}:
 		return o.getInterface(level), nil
 	case option{linux.SOL_IPV6, linux.IPV6_RECVPKTINFO}:

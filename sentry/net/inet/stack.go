@@ -261,15 +261,49 @@ func (st *Stack) find(p ports, src, dst netip.AddrPort) *binding {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	var best *binding
-	most := 0
+	most, equals := 0, 0
 	for _, b := range p[dst.Port()] {
 		if b.tcp != nil && !b.listening {
 			continue
 		}
 		// Of equals the one bound last is found, as on Linux.
 		if s := b.score(src, dst); s >= max(most, 1) {
+			if s > most || !b.reusePort {
+				equals = 0
+			}
 			best, most = b, s
+			if b.reusePort && !b.connected {
+				equals++
+			}
 		}
 	}
+	if equals < 2 {
+		return best
+	}
+	// Those that share the port take turns, but for one sender it is always the same one (SO_REUSEPORT in socket(7)).
+	turn := int(mix(src, dst) % uint32(equals))
+	for _, b := range p[dst.Port()] {
+		if !b.reusePort || b.connected || b.tcp != nil && !b.listening || b.score(src, dst) != most {
+			continue
+		}
+		if turn == 0 {
+			return b
+		}
+		turn--
+	}
 	return best
+}
+
+// mix is a number that is another one for most pairs of addresses (FNV-1a).
+func mix(src, dst netip.AddrPort) uint32 {
+	h := uint32(2166136261)
+	for _, a := range [...]netip.AddrPort{src, dst} {
+		ip := a.Addr().As16()
+		for _, b := range ip {
+			h = (h ^ uint32(b)) * 16777619
+		}
+		h = (h ^ uint32(a.Port()&0xff)) * 16777619
+		h = (h ^ uint32(a.Port()>>8)) * 16777619
+	}
+	return h ^ h>>16
 }

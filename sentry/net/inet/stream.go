@@ -187,6 +187,13 @@ func (s *stream) count() (n uint32, fin bool) {
 	return s.totalLocked(), false
 }
 
+// left returns how many bytes wait to be read, and whether no more will come.
+func (s *stream) left() (n int, fin bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.size, s.fin
+}
+
 // finish says that the writer is done, and reports whether that was known.
 func (s *stream) finish() (again bool) {
 	s.mu.Lock()

@@ -305,6 +305,7 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	t.remote = netip.AddrPortFrom(dst, a.Port())
 	t.done, t.told = false, false
 	t.state = connecting
+	t.TakeError() // of what the socket was before
 	remote, from := t.remote, t.local
 	t.mu.Unlock()
 
@@ -585,6 +586,7 @@ func (t *TCP) disconnect() error {
 		t.Queue.Notify(changed)
 		return nil
 	}
+	cut := t.state == connecting || t.state == connected && !t.done
 	t.mu.Unlock()
 	t.abort()
 	t.mu.Lock()
@@ -594,7 +596,9 @@ func (t *TCP) disconnect() error {
 	t.local, t.remote, t.peer, t.in, t.out = netip.AddrPort{}, netip.AddrPort{}, nil, nil, nil
 	t.mu.Unlock()
 	t.st.unbind(t.st.tcp, b)
-	t.TakeError()
+	if cut {
+		t.SetError(errno.ECONNRESET) // as if the peer had done it
+	}
 	t.Queue.Notify(changed)
 	return nil
 }
@@ -603,10 +607,12 @@ func (t *TCP) disconnect() error {
 func (t *TCP) abort() {
 	t.mu.Lock()
 	st, peer, in, out, local, remote := t.state, t.peer, t.in, t.out, t.local, t.remote
-	t.mu.Unlock()
 	if st != connected {
+		t.mu.Unlock()
 		return
 	}
+	t.done = true
+	t.mu.Unlock()
 	t.showEnd(local, remote, in, out, tcpRST)
 	in.abandon()
 	peer.wasReset(errno.ECONNRESET, in)

@@ -1,6 +1,8 @@
 package inet
 
 import (
+	"math"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
@@ -75,25 +77,42 @@ func (t *TCP) deaf() bool {
 
 // Recv implements socket.Socket.
 func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int, error) {
+	n, tell, err := t.recv(dst, m)
+	if tell != nil && (n > 0 || err == nil) {
+		left, fin := tell.left()
+		if fin {
+			left++ // there is something to learn yet
+		}
+		m.Control = []socket.ControlMessage{{Level: linux.SOL_TCP, Type: linux.TCP_CM_INQ, Data: socket.Int(int32(left))}}
+	}
+	return n, err
+}
+
+// recv is Recv. tell is the stream of which the program wants to know how much is left (TCP_INQ), if any.
+func (t *TCP) recv(dst *usermem.Sequence, m *socket.Message) (n int, tell *stream, err error) {
 	if m.Flags&linux.MSG_ERRQUEUE != 0 {
-		return 0, errno.EAGAIN
+		return 0, nil, errno.EAGAIN
 	}
 	if m.Flags&linux.MSG_OOB != 0 {
-		return t.recvUrgent(dst, m)
+		n, err = t.recvUrgent(dst, m)
+		return n, nil, err
 	}
 	t.mu.Lock()
 	st, shut, in, peer, done := t.state, t.shut, t.in, t.peer, t.done
+	if t.opts.inq {
+		tell = in
+	}
 	t.mu.Unlock()
 	switch {
 	case st == connecting:
-		return 0, errno.EAGAIN
+		return 0, nil, errno.EAGAIN
 	case st == closed && (done || shut&shutRecv != 0):
 		if err := t.TakeError(); err != nil {
-			return 0, err
+			return 0, tell, err
 		}
-		return 0, nil
+		return 0, tell, nil
 	case st != connected:
-		return 0, errno.ENOTCONN
+		return 0, tell, errno.ENOTCONN
 	}
 	n, more, wake, err := in.readAside(dst, how{
 		peek:   m.Flags&linux.MSG_PEEK != 0,
@@ -105,26 +124,26 @@ func (t *TCP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	}
 	switch {
 	case err != nil && n > 0:
-		return n, nil
+		return n, tell, nil
 	case err != nil:
-		return 0, err
+		return 0, tell, err
 	case n > 0:
 		if more && !done && shut&shutRecv == 0 && dst.Len() > 0 {
-			return n, errno.EAGAIN // for MSG_WAITALL
+			return n, tell, errno.EAGAIN // for MSG_WAITALL
 		}
-		return n, nil
+		return n, tell, nil
 	case dst.Len() == 0 && in.length() > 0:
-		return 0, nil // Without bytes, Linux waits even for none.
+		return 0, tell, nil // Without bytes, Linux waits even for none.
 	case !more:
-		return 0, nil
+		return 0, tell, nil
 	}
 	if err := t.TakeError(); err != nil {
-		return 0, err
+		return 0, tell, err
 	}
 	if done || shut&shutRecv != 0 {
-		return 0, nil
+		return 0, tell, nil
 	}
-	return 0, errno.EAGAIN
+	return 0, tell, errno.EAGAIN
 }
 
 // Readiness implements socket.Socket, as tcp_poll does in Linux.
@@ -163,11 +182,14 @@ func (t *TCP) Readiness() wait.Mask {
 		m |= readable | wait.RdHup
 	}
 	if bytes {
-		_, unread, before := in.urgency(t.Options().OOBInline)
-		if before > 0 {
+		o := t.Options()
+		_, unread, before := in.urgency(o.OOBInline)
+		want := int(o.RcvLowat)
+		if before == 0 && want < math.MaxInt32 {
+			want++ // behind the mark
+		}
+		if in.length() >= want {
 			m |= readable
-		} else if total := in.length(); total > 1 {
-			m |= readable // behind the mark
 		}
 		if unread {
 			m |= wait.Pri

@@ -69,7 +69,6 @@ var told = map[option]int32{
 	{linux.SOL_TCP, linux.TCP_SAVE_SYN}:           0,
 	{linux.SOL_TCP, linux.TCP_FASTOPEN_CONNECT}:   0,
 	{linux.SOL_TCP, linux.TCP_FASTOPEN_NO_COOKIE}: 0,
-	{linux.SOL_TCP, linux.TCP_INQ}:                0,
 	{linux.SOL_TCP, linux.TCP_TX_DELAY}:           0,
 }
 
