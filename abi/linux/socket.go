@@ -520,6 +520,8 @@ const (
 	SIOCGHWTSTAMP          = 0x89b1
 	SIOCGSTAMP             = 0x8906
 	SIOCGSTAMPNS           = 0x8907
+	SIOCGSTAMP_NEW         = 0x80108906
+	SIOCGSTAMPNS_NEW       = 0x80108907
 	SIOCINQ                = FIONREAD
 	SIOCOUTQ               = TIOCOUTQ
 )
@@ -557,6 +559,12 @@ const (
 	IFF_AUTOMEDIA   = 0x4000
 	IFF_DYNAMIC     = 0x8000
 	IFF_LOWER_UP    = 0x10000
+)
+
+// Options at SOL_UDP (udp(7)).
+const (
+	UDP_SEGMENT = 103
+	UDP_GRO     = 104
 )
 
 // Options at SOL_UDPLITE (udplite(7)): how many bytes of a datagram its checksum covers.

@@ -327,12 +327,12 @@ func (f *Frames) Option(_ socket.Caller, level, name int32, _ int) ([]byte, erro
 // Ioctl implements socket.Socket.
 func (f *Frames) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	f.mu.Lock()
-	n := f.head.length()
+	n, stamp := f.head.length(), f.stamp
 	if n > 0 && f.typ == linux.SOCK_DGRAM {
 		n -= etherHeader
 	}
 	f.mu.Unlock()
-	return datagramIoctl(m, cmd, arg, n)
+	return datagramIoctl(m, cmd, arg, n, stamp)
 }
 
 // Close implements socket.Socket.

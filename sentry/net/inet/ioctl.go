@@ -1,6 +1,8 @@
 package inet
 
 import (
+	"encoding/binary"
+
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
 	"ringfence/platform/arch"
@@ -36,6 +38,8 @@ func (t *TCP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint6
 				n = 1
 			}
 		}
+	case linux.SIOCGSTAMP, linux.SIOCGSTAMP_NEW, linux.SIOCGSTAMPNS, linux.SIOCGSTAMPNS_NEW:
+		return 0, tellStamp(m, cmd, arg, 0)
 	default:
 		return 0, errno.ENOTTY
 	}
@@ -46,9 +50,9 @@ func (t *TCP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint6
 // Ioctl implements socket.Socket.
 func (u *UDP) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	u.mu.Lock()
-	n := u.head.length()
+	n, stamp := u.head.length(), u.stamp
 	u.mu.Unlock()
-	return datagramIoctl(m, cmd, arg, n)
+	return datagramIoctl(m, cmd, arg, n, stamp)
 }
 
 // length returns how many bytes d has; none if d is nil.
@@ -59,15 +63,33 @@ func (d *datagram) length() int {
 	return len(d.data)
 }
 
-// datagramIoctl is Ioctl for sockets that receive messages, of which the next has first bytes.
-func datagramIoctl(m usermem.IO, cmd uint32, arg arch.Arg, first int) (uint64, error) {
+// datagramIoctl is Ioctl for sockets that receive messages, of which the next has first bytes, and the last was of
+// the time stamp.
+func datagramIoctl(m usermem.IO, cmd uint32, arg arch.Arg, first int, stamp int64) (uint64, error) {
 	switch cmd {
 	case linux.SIOCINQ:
 	case linux.SIOCOUTQ:
 		first = 0 // what was sent has arrived
+	case linux.SIOCGSTAMP, linux.SIOCGSTAMP_NEW, linux.SIOCGSTAMPNS, linux.SIOCGSTAMPNS_NEW:
+		return 0, tellStamp(m, cmd, arg, stamp)
 	default:
 		return 0, errno.ENOTTY
 	}
 	_, err := m.CopyOut(arg.Addr(), socket.Int(int32(first)))
 	return 0, err
+}
+
+// tellStamp stores the time of the last message that was received, in nanoseconds since 1970, as a struct timeval or
+// timespec; ENOENT if there was none.
+func tellStamp(m usermem.IO, cmd uint32, arg arch.Arg, stamp int64) error {
+	if stamp == 0 {
+		return errno.ENOENT
+	}
+	sec, part := stamp/1e9, stamp%1e9
+	if cmd == linux.SIOCGSTAMP || cmd == linux.SIOCGSTAMP_NEW {
+		part /= 1e3
+	}
+	b := binary.LittleEndian.AppendUint64(nil, uint64(sec))
+	_, err := m.CopyOut(arg.Addr(), binary.LittleEndian.AppendUint64(b, uint64(part)))
+	return err
 }

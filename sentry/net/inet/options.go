@@ -512,6 +512,9 @@ func (u *UDP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 		u.coverage[i] = min(v, math.MaxUint16)
 		return nil
 	}
+	if level == linux.SOL_UDP && u.protocol == linux.IPPROTO_UDP {
+		return u.setSegments(name, value)
+	}
 	if ok, err := u.opts.setGroup(u.st, u.family, level, name, value); ok {
 		return err
 	}
@@ -533,7 +536,36 @@ func (u *UDP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 	if i, ok := u.coverageOption(level, name); ok {
 		return binary.LittleEndian.AppendUint32(nil, uint32(u.coverage[i])), nil
 	}
+	if level == linux.SOL_UDP && u.protocol == linux.IPPROTO_UDP {
+		switch name {
+		case linux.UDP_SEGMENT:
+			return socket.Int(int32(u.segment)), nil
+		case linux.UDP_GRO:
+			return socket.Int(flag(u.gro)), nil
+		}
+		return nil, errno.ENOPROTOOPT
+	}
 	return u.opts.get(u.family, u.protocol, false, u.st.wayMTU(u.remote.IsValid()), level, name)
+}
+
+// setSegments sets an option of SOL_UDP. Preconditions: mu.
+func (u *UDP) setSegments(name int32, value []byte) error {
+	if len(value) < 4 {
+		return errno.EINVAL
+	}
+	v := int32(binary.LittleEndian.Uint32(value))
+	switch name {
+	case linux.UDP_SEGMENT:
+		if v < 0 || v > math.MaxUint16 {
+			return errno.EINVAL
+		}
+		u.segment = int(v)
+	case linux.UDP_GRO:
+		u.gro = v != 0
+	default:
+		return errno.ENOPROTOOPT
+	}
+	return nil
 }
 
 // coverageOption says which of the options of UDP-Lite it is, if it is one and the socket has them.

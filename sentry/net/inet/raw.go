@@ -363,9 +363,9 @@ func (r *Raw) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 // Ioctl implements socket.Socket.
 func (r *Raw) Ioctl(_ vfs.Caller, m usermem.IO, cmd uint32, arg arch.Arg) (uint64, error) {
 	r.mu.Lock()
-	n := r.head.length()
+	n, stamp := r.head.length(), r.stamp
 	r.mu.Unlock()
-	return datagramIoctl(m, cmd, arg, n)
+	return datagramIoctl(m, cmd, arg, n, stamp)
 }
 
 // Close implements socket.Socket.

@@ -1,7 +1,9 @@
 package inet
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"ringfence/abi/errno"
@@ -24,6 +26,8 @@ type datagram struct {
 	head  header
 	stamp int64
 	whole int // size of a frame before a filter cut it
+	// segment is the size of the datagrams that data is, but for the last one that may be shorter; 0 if it is one.
+	segment int
 }
 
 // cost is what a datagram takes of SO_RCVBUF, about as much as on Linux.
@@ -34,6 +38,7 @@ type inbox struct {
 	head, tail *datagram
 	used       int // cost of the queue
 	drops      int
+	stamp      int64 // of the message that was received last, 0: none yet (SIOCGSTAMP)
 }
 
 // push puts d into the queue, or drops it if that has messages and would then cost more than limit.
@@ -59,6 +64,7 @@ func (q *inbox) pop() {
 		q.tail = nil
 	}
 	q.used -= d.cost()
+	q.stamp = d.stamp
 }
 
 // UDP is a datagram socket, of UDP or UDP-Lite.
@@ -82,6 +88,8 @@ type UDP struct {
 	// coverage are UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV, in bytes, which a loopback does without.
 	coverage [2]int32
 	failures []*failure // of datagrams that were sent, the oldest first
+	segment  int        // UDP_SEGMENT
+	gro      bool       // UDP_GRO: segments of one send are received as one
 	sentID   uint32     // of the next that is told of (SOF_TIMESTAMPING_OPT_ID)
 }
 
@@ -261,12 +269,16 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		return 0, err
 	}
 	source := netip.AddrPortFrom(from, u.binding.port)
-	shut, head := u.shut, u.opts.header(to.Addr().Is6())
+	shut, head, segment := u.shut, u.opts.header(to.Addr().Is6()), u.segment
 	if to.Addr().IsMulticast() {
 		head.ttl = uint8(u.opts.value(linux.SOL_IP, linux.IP_MULTICAST_TTL))
 	}
 	u.mu.Unlock()
 	if err := head.apply(m.Control, to.Addr().Is6()); err != nil {
+		return 0, err
+	}
+	segment, err = u.segmentOf(m.Control, segment, int(size), to.Addr().Is6())
+	if err != nil {
 		return 0, err
 	}
 	if err := u.TakeError(); err != nil {
@@ -275,7 +287,7 @@ func (u *UDP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 	if shut&shutSend != 0 {
 		return 0, errno.EPIPE
 	}
-	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), head: head, stamp: c.Now()}
+	d := &datagram{data: make([]byte, size), from: source, to: to.Addr(), head: head, stamp: c.Now(), segment: segment}
 	if n, err := src.CopyIn(d.data); uint64(n) < size {
 		if err == nil {
 			err = errno.EFAULT
@@ -310,8 +322,55 @@ func (u *UDP) routeLocked(a netip.Addr) (dst, src netip.Addr, err error) {
 	return dst, src, err
 }
 
+// maxSegments is how many datagrams one send may make (UDP_MAX_SEGMENTS).
+const maxSegments = 128
+
+// segmentOf returns the size of the datagrams that a send of size bytes makes, 0 if it makes one: what a control
+// message says, or else what is set.
+func (u *UDP) segmentOf(msgs []socket.ControlMessage, set, size int, v6 bool) (int, error) {
+	if u.protocol != linux.IPPROTO_UDP {
+		return 0, nil
+	}
+	for _, m := range msgs {
+		switch {
+		case m.Level != linux.SOL_UDP:
+		case m.Type != linux.UDP_SEGMENT || len(m.Data) != 2:
+			return 0, errno.EINVAL
+		default:
+			set = int(binary.LittleEndian.Uint16(m.Data))
+		}
+	}
+	if set == 0 {
+		return 0, nil
+	}
+	headers := ipHeader + udpHeader
+	if v6 {
+		headers = ip6Header + udpHeader
+	}
+	if uint32(headers+set) > u.st.wayMTU(true) || size > set*maxSegments {
+		return 0, errno.EINVAL
+	}
+	if size <= set {
+		return 0, nil
+	}
+	return set, nil
+}
+
 // deliver puts a datagram into the queue, or drops it if that is full.
 func (u *UDP) deliver(d *datagram) {
+	if d.segment != 0 {
+		u.mu.Lock()
+		whole := u.gro
+		u.mu.Unlock()
+		if !whole {
+			for b := range slices.Chunk(d.data, d.segment) {
+				each := *d
+				each.data, each.segment = b, 0
+				u.deliver(&each)
+			}
+			return
+		}
+	}
 	limit := int(u.Options().RcvBuf)
 	if u.Filtered() {
 		u.mu.Lock()
@@ -335,9 +394,6 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 	if m.Flags&linux.MSG_ERRQUEUE != 0 {
 		return u.recvFailure(dst, m)
 	}
-	if m.Flags&linux.MSG_OOB != 0 {
-		return 0, errno.EINVAL
-	}
 	if err := u.TakeError(); err != nil {
 		return 0, err
 	}
@@ -356,6 +412,10 @@ func (u *UDP) Recv(_ vfs.Caller, dst *usermem.Sequence, m *socket.Message) (int,
 		u.pop()
 	}
 	control := u.opts.control(u.st, d.to, d.head)
+	if d.segment != 0 && u.gro {
+		size := socket.ControlMessage{Level: linux.SOL_UDP, Type: linux.UDP_GRO, Data: socket.Int(int32(d.segment))}
+		control = slices.Insert(control, 0, size)
+	}
 	u.mu.Unlock()
 	m.Name = encode(u.family, d.from)
 	m.Stamp = d.stamp
