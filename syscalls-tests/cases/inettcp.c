@@ -604,4 +604,70 @@ CASE(tcp_saved_syn_is_not_kept_unless_asked_for) {
 	CHECK_EQ(n, 0);
 }
 
+CASE(tcp_packets_that_came_too_far) {
+	network();
+	int l = listener(7644, 5), least = 200, ttl = 255, a = nonblocking(), b = nonblocking();
+	CHECK(setsockopt(l, SOL_IP, IP_MINTTL, &least, 4) == 0);
+	CHECK_ERRNO(try(a, 7644), EINPROGRESS);
+	CHECK(setsockopt(b, SOL_IP, IP_TTL, &ttl, 4) == 0);
+	CHECK_ERRNO(try(b, 7644), EINPROGRESS);
+	UNTIL(b, POLLOUT);
+	CHECK_EQ(events(a), 0);
+	CHECK_EQ(state(a), TCP_SYN_SENT);
+	CHECK_ERRNO(try(a, 7644), EALREADY);
+	int over = 256;
+	CHECK_ERRNO(setsockopt(l, SOL_IP, IP_MINTTL, &over, 4), EINVAL);
+}
+
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+
+CASE(tcp_packets_that_came_too_far_over_ipv6) {
+	network();
+	int l = sock(AF_INET6, SOCK_STREAM, 0), c = sock(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0), least = 65;
+	struct sockaddr_in6 a = v6("::1", 7645);
+	CHECK(bind(l, SA(a)) == 0 && listen(l, 1) == 0);
+	CHECK(setsockopt(c, SOL_IPV6, IPV6_MINHOPCOUNT, &least, 4) == 0); // the client hears no answer
+	CHECK_ERRNO(connect(c, SA(a)), EINPROGRESS);
+	msleep(5);
+	CHECK_EQ(events(c), 0);
+}
+
+CASE(tcp_send_that_connects) {
+	network();
+	int l = listener(7646, 5), c = sock(AF_INET, SOCK_STREAM, 0), n = nonblocking(), v = 5;
+	struct sockaddr_in a = v4("127.0.0.1", 7646), none = {.sin_family = AF_UNSPEC}, nobody = v4("127.0.0.1", 7647);
+	CHECK(setsockopt(l, SOL_TCP, TCP_FASTOPEN, &v, 4) == 0);
+	CHECK_EQ(opt(l, SOL_TCP, TCP_FASTOPEN), 5);
+	CHECK_ERRNO(sendto(c, "hello", 5, MSG_FASTOPEN, SA(none)), EOPNOTSUPP);
+	CHECK_ERRNO(sendto(c, "hello", 5, MSG_FASTOPEN | MSG_NOSIGNAL, SA(nobody)), ECONNREFUSED);
+	CHECK_EQ(sendto(c, "hello", 5, MSG_FASTOPEN, SA(a)), 5);
+	int s = accept(l, NULL, NULL);
+	CHECK_EQ(recv(s, buf, 9, 0), 5);
+	CHECK_ERRNO(sendto(c, "hello", 5, MSG_FASTOPEN, SA(a)), EISCONN);
+	CHECK_ERRNO(sendto(n, "hello", 5, MSG_FASTOPEN, SA(a)), EINPROGRESS);
+	UNTIL(n, POLLOUT);
+	CHECK_ERRNO(setsockopt(c, SOL_TCP, TCP_FASTOPEN, &v, 4), EINVAL);
+	CHECK_ERRNO(setsockopt(c, SOL_TCP, TCP_FASTOPEN_CONNECT, &one, 4), EINVAL);
+	v = -1;
+	CHECK_ERRNO(setsockopt(l, SOL_TCP, TCP_FASTOPEN, &v, 4), EINVAL);
+}
+
+CASE(tcp_connect_that_may_be_fast) {
+	network();
+	int l = listener(7648, 5), c = sock(AF_INET, SOCK_STREAM, 0);
+	CHECK(setsockopt(c, SOL_TCP, TCP_FASTOPEN_CONNECT, &one, 4) == 0);
+	CHECK_EQ(opt(c, SOL_TCP, TCP_FASTOPEN_CONNECT), 1);
+	CHECK(try(c, 7648) == 0);
+	CHECK_EQ(send(c, "hello", 5, 0), 5);
+	CHECK_EQ(recv(accept(l, NULL, NULL), buf, 9, 0), 5);
+}
+
+CASE(tcp_no_time_of_a_last_receive) {
+	connection(7649);
+	struct timeval tv;
+	CHECK_ERRNO(ioctl(t.c, 0x8906, &tv), ENOENT); // SIOCGSTAMP
+}
+
 MAIN()

@@ -57,7 +57,11 @@ var intOptions = map[option]spec{
 	{linux.SOL_TCP, linux.TCP_USER_TIMEOUT}:         {low: 0, high: many},
 	{linux.SOL_TCP, linux.TCP_NOTSENT_LOWAT}:        {value: -1, low: -1, high: many},
 	{linux.SOL_TCP, linux.TCP_THIN_LINEAR_TIMEOUTS}: {flag: true},
-	{linux.SOL_TCP, linux.TCP_MAXSEG}:               {value: 536, low: 88, high: 32767},
+	// Without cookies, which no server gives out unless net.ipv4.tcp_fastopen says so, it is a connect and a send.
+	{linux.SOL_TCP, linux.TCP_FASTOPEN}:         {low: 0, high: many},
+	{linux.SOL_TCP, linux.TCP_FASTOPEN_CONNECT}: {low: 0, high: 1},
+
+	{linux.SOL_TCP, linux.TCP_MAXSEG}: {value: 536, low: 88, high: 32767},
 
 	{linux.SOL_IP, linux.IP_TOS}:                  {low: 0, high: 255},
 	{linux.SOL_IP, linux.IP_TTL}:                  {value: 64, low: 1, high: 255},
@@ -419,8 +423,17 @@ func (t *TCP) SetOption(c socket.Caller, level, name int32, value []byte) error 
 	if err := mayBeTransparent(c, t.Net(), level, name, value); err != nil {
 		return err
 	}
+	if level == linux.SOL_IP && name == linux.IP_MINTTL || level == linux.SOL_IPV6 && name == ip6MinHops {
+		if err := t.mayDrop(level == linux.SOL_IPV6, value); err != nil {
+			return err
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if level == linux.SOL_TCP && (name == linux.TCP_FASTOPEN && t.state != listening || name == linux.TCP_FASTOPEN_CONNECT) &&
+		t.state != closed {
+		return errno.EINVAL
+	}
 	return t.opts.set(t.family, true, level, name, value, t.binding != nil)
 }
 
@@ -437,6 +450,38 @@ func (t *TCP) Option(_ socket.Caller, level, name int32, _ int) ([]byte, error) 
 	}
 	t.mu.Unlock()
 	return commonOption(&t.Base, t, name, st == listening)
+}
+
+// mayDrop refuses an IP_MINTTL that would cut an existing connection, as streams have no packets to drop.
+func (t *TCP) mayDrop(v6 bool, value []byte) error {
+	t.mu.Lock()
+	peer := t.peer
+	if t.state != connected || peer == t || t.remote.Addr().Is6() != v6 {
+		peer = nil
+	}
+	t.mu.Unlock()
+	if peer == nil || len(value) == 0 {
+		return nil
+	}
+	peer.mu.Lock()
+	ttl, _ := peer.opts.hops(v6)
+	peer.mu.Unlock()
+	least := int32(value[0])
+	if len(value) >= 4 {
+		least = int32(binary.LittleEndian.Uint32(value))
+	}
+	if least <= 255 && least > ttl {
+		return errno.EOPNOTSUPP
+	}
+	return nil
+}
+
+// hops returns how far packets go, and how far those must be able to go yet that arrive (IP_MINTTL).
+func (o *options) hops(v6 bool) (ttl, least int32) {
+	if v6 {
+		return o.value(linux.SOL_IPV6, linux.IPV6_UNICAST_HOPS), o.value(linux.SOL_IPV6, ip6MinHops)
+	}
+	return o.value(linux.SOL_IP, linux.IP_TTL), o.value(linux.SOL_IP, linux.IP_MINTTL)
 }
 
 // tcpState is the state of the socket as TCP_INFO and /proc/net/tcp tell it. Preconditions: mu.

@@ -316,6 +316,8 @@ func (t *TCP) Connect(c socket.Caller, addr []byte, flags uint32) error {
 	switch {
 	case b == nil && from == remote:
 		t.meetSelf()
+	case b != nil && !b.tcp.inReach(t, remote.Addr().Is6()):
+		// What is sent is dropped, and nobody answers.
 	case b == nil || !b.tcp.admit(t):
 		if t.st.tapped() {
 			t.st.showSegment(remote, from, tcpRST|tcpACK, 0, 1, nil, c.Now())
@@ -377,6 +379,17 @@ func (t *TCP) releasePortLocked() {
 	}
 	t.st.unbind(t.st.tcp, t.binding)
 	t.binding = nil
+}
+
+// inReach reports whether what the listener and a client send passes the other's IP_MINTTL.
+func (l *TCP) inReach(client *TCP, v6 bool) bool {
+	l.mu.Lock()
+	ttl, least := l.opts.hops(v6)
+	l.mu.Unlock()
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	theirs, must := client.opts.hops(v6)
+	return theirs >= least && ttl >= must
 }
 
 // admit takes a client in, or lets it wait for room; false if l does not listen any more.

@@ -11,8 +11,13 @@ import (
 	"ringfence/sentry/vfs"
 )
 
-// Send implements socket.Socket. An address is ignored, as by Linux.
+// Send implements socket.Socket. An address is ignored, as by Linux, but for MSG_FASTOPEN.
 func (t *TCP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int, error) {
+	if m.Flags&linux.MSG_FASTOPEN != 0 {
+		if err := t.connectToSend(c, m); err != nil {
+			return 0, err
+		}
+	}
 	urgent := m.Flags&linux.MSG_OOB != 0
 	size := src.Len()
 	t.mu.Lock()
@@ -65,6 +70,23 @@ func (t *TCP) Send(c vfs.Caller, src *usermem.Sequence, m *socket.Message) (int,
 		peer.Queue.Notify(wait.Pri)
 	}
 	return n, err
+}
+
+// connectToSend connects to where a message with MSG_FASTOPEN goes.
+func (t *TCP) connectToSend(c vfs.Caller, m *socket.Message) error {
+	sc, ok := c.(socket.Caller)
+	if f, err := familyOf(m.Name); !ok || err == nil && f == linux.AF_UNSPEC {
+		return errno.EOPNOTSUPP
+	}
+	var flags uint32
+	if m.Flags&linux.MSG_DONTWAIT != 0 {
+		flags = linux.O_NONBLOCK
+	}
+	err := t.Connect(sc, m.Name, flags)
+	if err == nil {
+		m.Flags &^= linux.MSG_FASTOPEN // the rest is sent as ever
+	}
+	return err
 }
 
 // deaf reports whether both directions were shut down here: what arrives then is answered by

@@ -65,9 +65,7 @@ var told = map[option]int32{
 
 	{linux.SOL_TCP, linux.TCP_THIN_DUPACK}:        0,
 	{linux.SOL_TCP, linux.TCP_REPAIR}:             0,
-	{linux.SOL_TCP, linux.TCP_FASTOPEN}:           0,
 	{linux.SOL_TCP, linux.TCP_SAVE_SYN}:           0,
-	{linux.SOL_TCP, linux.TCP_FASTOPEN_CONNECT}:   0,
 	{linux.SOL_TCP, linux.TCP_FASTOPEN_NO_COOKIE}: 0,
 	{linux.SOL_TCP, linux.TCP_TX_DELAY}:           0,
 }
@@ -118,7 +116,7 @@ func setTold(key option, v int32) error {
 	switch key {
 	case option{linux.SOL_TCP, linux.TCP_REPAIR}:
 		return errno.EPERM // connections are not to be made up
-	case option{linux.SOL_TCP, linux.TCP_FASTOPEN_CONNECT}, option{linux.SOL_TCP, linux.TCP_FASTOPEN_NO_COOKIE}:
+	case option{linux.SOL_TCP, linux.TCP_FASTOPEN_NO_COOKIE}:
 		return errno.EOPNOTSUPP
 	case option{linux.SOL_TCP, linux.TCP_THIN_DUPACK}: // Linux ignores it
 		if v != 0 && v != 1 {
