@@ -14,7 +14,7 @@ import (
 )
 
 var socketCalls = []line{
-	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX; AF_INET, AF_INET6 and AF_PACKET on the loopback; of AF_NETLINK what describes the network"},
+	{linux.SYS_SOCKET, "socket", sysSocket, kernel.Partial, "SOCK_CLOEXEC SOCK_NONBLOCK", "AF_UNIX; AF_INET, AF_INET6 and AF_PACKET on the loopback; of AF_NETLINK what describes the network and its sockets"},
 	{linux.SYS_SOCKETPAIR, "socketpair", sysSocketpair, kernel.Full, "SOCK_CLOEXEC SOCK_NONBLOCK", ""},
 	{linux.SYS_BIND, "bind", sysBind, kernel.Full, "", ""},
 	{linux.SYS_LISTEN, "listen", sysListen, kernel.Full, "", ""},
@@ -26,7 +26,7 @@ var socketCalls = []line{
 	{linux.SYS_SHUTDOWN, "shutdown", sysShutdown, kernel.Full, "", ""},
 	{linux.SYS_SETSOCKOPT, "setsockopt", sysSetsockopt, kernel.Partial, "", "no filters on TCP, no eBPF"},
 	{linux.SYS_GETSOCKOPT, "getsockopt", sysGetsockopt, kernel.Partial, "", "no filters on TCP, no eBPF"},
-	{linux.SYS_SENDTO, "sendto", sysSendto, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR", "no urgent bytes on unix streams"},
+	{linux.SYS_SENDTO, "sendto", sysSendto, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR MSG_FASTOPEN", "no urgent bytes on unix streams"},
 	{linux.SYS_RECVFROM, "recvfrom", sysRecvfrom, kernel.Full, "MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", ""},
 }
 

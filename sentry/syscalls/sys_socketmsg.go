@@ -16,7 +16,7 @@ import (
 )
 
 var socketMsgCalls = []line{
-	{linux.SYS_SENDMSG, "sendmsg", sysSendmsg, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR", "SCM_RIGHTS SCM_CREDENTIALS"},
+	{linux.SYS_SENDMSG, "sendmsg", sysSendmsg, kernel.Full, "MSG_DONTWAIT MSG_NOSIGNAL MSG_MORE MSG_EOR MSG_FASTOPEN", "SCM_RIGHTS SCM_CREDENTIALS"},
 	{linux.SYS_RECVMSG, "recvmsg", sysRecvmsg, kernel.Full, "MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_PEEK MSG_TRUNC MSG_WAITALL", "SCM_RIGHTS SCM_CREDENTIALS SCM_PIDFD SCM_TIMESTAMP SCM_TIMESTAMPING; MSG_ERRQUEUE on UDP"},
 	{linux.SYS_SENDMMSG, "sendmmsg", sysSendmmsg, kernel.Full, "", ""},
 	{linux.SYS_RECVMMSG, "recvmmsg", sysRecvmmsg, kernel.Full, "MSG_WAITFORONE", ""},

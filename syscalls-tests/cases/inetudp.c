@@ -320,8 +320,8 @@ CASE(udp_time_of_arrival) {
 	CHECK(setsockopt(r, SOL_SOCKET, SO_TIMESTAMP, &one, 4) == 0);
 	gettimeofday(&before, NULL);
 	CHECK_EQ(to(s, 7726, "x", 1), 1);
-	gettimeofday(&after, NULL);
 	CHECK_EQ(receive(r, 9, 0), 1);
+	gettimeofday(&after, NULL);
 	struct timeval *tv = came(SOL_SOCKET, SCM_TIMESTAMP);
 	CHECK(tv && !timercmp(tv, &before, <) && !timercmp(tv, &after, >));
 	CHECK(setsockopt(r, SOL_SOCKET, SO_TIMESTAMPNS, &one, 4) == 0);
