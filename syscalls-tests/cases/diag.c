@@ -454,4 +454,68 @@ CASE(diag_of_another_network) {
 	CHECK_EQ(all_unix(-1), 0);
 }
 
+// ---- /proc/net
+
+static long counted(const char *file, const char *line, const char *word) {
+	char text[300];
+	FILE *f = fopen(file, "r");
+	CHECK(f != NULL);
+	while (fgets(text, sizeof text, f))
+		if (strncmp(text, line, strlen(line)) == 0) {
+			fclose(f);
+			char *at = strstr(text, word);
+			CHECK(at != NULL);
+			return atol(at + strlen(word));
+		}
+	fail(__FILE__, __LINE__, "%s has no line %s", file, line);
+}
+
+CASE(diag_proc_counts_of_sockets) {
+#define SOCKSTAT "/proc/thread-self/net/sockstat"
+	own();
+	CHECK_EQ(counted(SOCKSTAT, "sockets:", "used "), 0);
+	listener4(7421, 1), bound4(SOCK_STREAM, 7422), sock(AF_INET, SOCK_STREAM, 0);
+	CHECK_EQ(counted(SOCKSTAT, "TCP:", "inuse "), 1); // neither bound nor fresh ones
+	bound4(SOCK_DGRAM, 7423), sock(AF_INET, SOCK_DGRAM, 0);
+	CHECK_EQ(counted(SOCKSTAT, "UDP:", "inuse "), 1);
+	CHECK_EQ(counted(SOCKSTAT "6", "UDP6:", "inuse "), 0);
+	struct sockaddr_in6 a = v6("::1", 7424);
+	int six = sock(AF_INET6, SOCK_DGRAM, 0);
+	CHECK(bind(six, SA(a)) == 0);
+	CHECK_EQ(counted(SOCKSTAT "6", "UDP6:", "inuse "), 1);
+	CHECK_EQ(counted(SOCKSTAT, "UDP:", "inuse "), 1);
+	sock(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+	CHECK_EQ(counted(SOCKSTAT, "RAW:", "inuse "), 1);
+	int p[2];
+	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, p) == 0);
+	netlink_socket(0);
+	CHECK_EQ(counted(SOCKSTAT, "sockets:", "used "), 10);
+	close(p[0]), close(p[1]);
+	CHECK_EQ(counted(SOCKSTAT, "sockets:", "used "), 8);
+}
+
+CASE(diag_proc_netlink) {
+	own();
+	int fd = netlink_socket(RTMGRP_LINK);
+	struct sockaddr_nl a;
+	socklen_t n = sizeof a;
+	CHECK(getsockname(fd, (void *)&a, &n) == 0);
+	sock(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE); // has no port
+	FILE *f = fopen("/proc/thread-self/net/netlink", "r");
+	char text[300];
+	int mine = 0;
+	CHECK(f && fgets(text, sizeof text, f));
+	while (fgets(text, sizeof text, f)) {
+		unsigned long sk, inode;
+		unsigned eth, pid, groups;
+		CHECK(sscanf(text, "%lx %u %u %x %*d %*d %*d %*d %*d %lu", &sk, &eth, &pid, &groups, &inode) == 5);
+		if (inode != ino_of(fd)) continue;
+		CHECK_EQ(eth, NETLINK_ROUTE);
+		CHECK_EQ(pid, a.nl_pid);
+		CHECK_EQ(groups, RTMGRP_LINK);
+		mine++;
+	}
+	CHECK_EQ(mine, 1);
+}
+
 MAIN()

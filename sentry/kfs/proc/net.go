@@ -31,7 +31,7 @@ func (p *task) netDir() *tree.Static {
 		file("igmp", igmp),
 		sockets("igmp6", igmp6),
 		constant("ipv6_route", ""),
-		constant("netlink", "sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n"),
+		file("netlink", func(n *kernel.NetNamespace) string { return n.Netlink.ProcText() }),
 		constant("netstat", "TcpExt: SyncookiesSent SyncookiesRecv SyncookiesFailed\nTcpExt: 0 0 0\nIpExt: InNoRoutes InTruncatedPkts InMcastPkts\nIpExt: 0 0 0\n"),
 		sockets("packet", func(st *inet.Stack) string { return st.PacketText() }),
 		constant("protocols", "protocol  size sockets  memory press maxhdr  slab module     cl co di ac io in de sh ss gs se re sp bi br ha uh gp em\n"),
@@ -41,9 +41,11 @@ func (p *task) netDir() *tree.Static {
 		sockets("raw6", func(st *inet.Stack) string { return st.RawText(true) }),
 		constant("route", pad("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT", 127)),
 		constant("snmp", snmp),
-		file("sockstat", p.in.sockstat),
+		file("sockstat", sockstat),
 		sockets("sockstat6", func(st *inet.Stack) string {
-			return fmt.Sprintf("TCP6: inuse 0\nUDP6: inuse 0\nUDPLITE6: inuse 0\nRAW6: inuse %d\nFRAG6: inuse 0 memory 0\n", st.RawCount(linux.AF_INET6))
+			n := st.Count(linux.AF_INET6)
+			return fmt.Sprintf("TCP6: inuse %d\nUDP6: inuse %d\nUDPLITE6: inuse %d\nRAW6: inuse %d\nFRAG6: inuse 0 memory 0\n",
+				n.TCP, n.UDP, n.UDPLite, n.Raw)
 		}),
 		constant("softnet_stat", "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n"),
 		sockets("tcp", func(st *inet.Stack) string { return st.TCPText(false) }),
@@ -77,10 +79,10 @@ const snmp = "Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors Forw
 	"Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors\n" +
 	"Udp: 0 0 0 0 0 0 0 0 0\n"
 
-func (in *instance) sockstat(n *kernel.NetNamespace) string {
-	tcp, udp := n.Inet.Count()
-	return fmt.Sprintf("sockets: used %d\nTCP: inuse %d orphan 0 tw 0 alloc %d mem 0\nUDP: inuse %d mem 0\nUDPLITE: inuse 0\nRAW: inuse %d\nFRAG: inuse 0 memory 0\n",
-		in.k.Unix.Count()+tcp+udp, tcp, tcp, udp, n.Inet.RawCount(linux.AF_INET))
+func sockstat(n *kernel.NetNamespace) string {
+	c := n.Inet.Count(linux.AF_INET)
+	return fmt.Sprintf("sockets: used %d\nTCP: inuse %d orphan 0 tw 0 alloc %d mem 0\nUDP: inuse %d mem 0\nUDPLITE: inuse %d\nRAW: inuse %d\nFRAG: inuse 0 memory 0\n",
+		n.Net.Used(), c.TCP, c.AllTCP, c.UDP, c.UDPLite, c.Raw)
 }
 
 // ifInet6 is if_inet6: the IPv6 addresses.

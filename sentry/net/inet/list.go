@@ -198,17 +198,6 @@ func (st *Stack) PacketText() string {
 	return out.String()
 }
 
-// RawCount returns how many raw sockets of a family there are.
-func (st *Stack) RawCount(family int32) int {
-	n := 0
-	for _, r := range st.allRaws() {
-		if r.family == family {
-			n++
-		}
-	}
-	return n
-}
-
 // Groups returns the multicast groups of one family that sockets are in, and how many are.
 func (st *Stack) Groups(v6 bool) map[netip.Addr]int {
 	st.mu.Lock()
@@ -222,11 +211,30 @@ func (st *Stack) Groups(v6 bool) map[netip.Addr]int {
 	return out
 }
 
-// Count returns how many sockets there are, for /proc/net/sockstat.
-func (st *Stack) Count() (tcp, udp int) {
+// Counts are how many sockets of a family there are that have a port, for /proc/net/sockstat. AllTCP counts those of
+// both families, and those without a port.
+type Counts struct{ TCP, AllTCP, UDP, UDPLite, Raw int }
+
+// Count returns the Counts of a family.
+func (st *Stack) Count(family int32) Counts {
+	of := func(states []socket.InetState) (n int) {
+		for i := range states {
+			if int32(states[i].Family) == family && (states[i].Info == nil || states[i].State != linux.TCP_CLOSE) {
+				n++
+			}
+		}
+		return n
+	}
+	c := Counts{TCP: of(st.tcpStates()), UDP: of(st.udpStates(linux.IPPROTO_UDP)), UDPLite: of(st.udpStates(linux.IPPROTO_UDPLITE))}
+	for _, r := range st.allRaws() {
+		if r.family == family {
+			c.Raw++
+		}
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return len(st.tcps), len(st.udps)
+	c.AllTCP = len(st.tcps)
+	return c
 }
 
 func table(entries []socket.InetState, v6, udp bool) string {

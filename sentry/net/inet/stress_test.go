@@ -105,8 +105,8 @@ func TestManyAtOnce(t *testing.T) {
 			f.DecRef()
 		}
 	}
-	if tcp, udp := o.st.Count(); tcp != 0 || udp != 0 || len(o.st.tcp) != 0 || len(o.st.udp) != 0 {
-		t.Errorf("left: %d TCP, %d UDP, ports %v %v", tcp, udp, o.st.tcp, o.st.udp)
+	if len(o.st.tcps) != 0 || len(o.st.udps) != 0 || len(o.st.tcp) != 0 || len(o.st.udp) != 0 {
+		t.Errorf("left: %d TCP, %d UDP, ports %v %v", len(o.st.tcps), len(o.st.udps), o.st.tcp, o.st.udp)
 	}
 }
 

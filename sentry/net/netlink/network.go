@@ -10,6 +10,7 @@
 //	change.go    changes of links and addresses
 //	diag.go      NETLINK_SOCK_DIAG: sockets as messages
 //	diagfilter.go  the programs that choose among them
+//	list.go      /proc/net/netlink
 //
 // On NETLINK_KOBJECT_UEVENT nothing ever happens, as no device comes or goes. There are
 // no other protocols.

@@ -82,6 +82,7 @@ func (b *Base) Stamping() uint32 { return b.stamping.Load() }
 func (b *Base) Net() *Net { return b.net }
 
 func (b *Base) setFile(f *vfs.File) {
+	b.net.used.Add(1)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.file, b.inode = f, f.Inode().Ino()

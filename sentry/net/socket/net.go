@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"ringfence/abi/linux"
 	"ringfence/sentry/creds"
@@ -18,6 +19,8 @@ type Net struct {
 	Links  *link.Table
 	// Namespace is the kernel's object that this is part of. May be nil in tests.
 	Namespace Namespace
+
+	used atomic.Int32 // open files that are sockets of the network
 
 	mu       sync.Mutex
 	settings map[string]string // below /proc/sys/net, by path, that were changed
@@ -36,6 +39,9 @@ const LoopbackIndex = link.Loopback
 func NewNet(owner *creds.UserNamespace, cookie uint64) *Net {
 	return &Net{Owner: owner, Cookie: cookie, Links: link.NewTable()}
 }
+
+// Used returns how many sockets are open (/proc/net/sockstat).
+func (n *Net) Used() int { return int(n.used.Load()) }
 
 // Has reports whether a capability of c's counts in the network.
 func (n *Net) Has(c vfs.Caller, capability int) bool { return c.Creds().HasIn(capability, n.Owner) }

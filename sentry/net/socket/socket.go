@@ -186,7 +186,10 @@ func Of(f *vfs.File) Socket {
 }
 
 // Release implements vfs.FileOps.
-func (o *File) Release(*vfs.File) { o.S.Close() }
+func (o *File) Release(*vfs.File) {
+	o.S.Common().net.used.Add(-1)
+	o.S.Close()
+}
 
 // Read implements vfs.FileOps.
 func (o *File) Read(c vfs.Caller, f *vfs.File, dst *usermem.Sequence, _ int64, _ uint32) (int, error) {

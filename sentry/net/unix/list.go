@@ -31,10 +31,3 @@ func (fs *FS) ProcText(ns *Namespace) string {
 	}
 	return out.String()
 }
-
-// Count returns how many sockets there are, for /proc/net/sockstat.
-func (fs *FS) Count() int {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	return len(fs.all)
-}

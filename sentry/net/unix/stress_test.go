@@ -126,7 +126,7 @@ func TestManyAtOnce(t *testing.T) {
 	if n := o.fs.InFlight(); n != 0 {
 		t.Errorf("%d files still in flight", n)
 	}
-	if n := o.fs.Count(); n != 0 {
+	if n := len(o.fs.all); n != 0 {
 		t.Errorf("%d sockets left", n)
 	}
 	if len(o.ns.abstract) != 0 {
@@ -160,7 +160,7 @@ func TestCircleIsCollected(t *testing.T) {
 		s.Close() // what is closed sets it off
 	}
 	collect()
-	if n := o.fs.Count(); n != 1 {
+	if n := len(o.fs.all); n != 1 {
 		t.Errorf("%d sockets left, want the one that is open", n)
 	}
 	o.pair(0, 1, linux.SOCK_STREAM)
@@ -168,11 +168,11 @@ func TestCircleIsCollected(t *testing.T) {
 	o.close(4)
 	o.close(0)
 	collect()
-	if n := o.fs.Count(); n != 2 {
+	if n := len(o.fs.all); n != 2 {
 		t.Errorf("%d sockets left, want 1 and what can be received from it", n)
 	}
 	o.close(1)
-	if n, k := o.fs.Count(), o.fs.InFlight(); n != 0 || k != 0 {
+	if n, k := len(o.fs.all), o.fs.InFlight(); n != 0 || k != 0 {
 		t.Errorf("%d sockets, %d files in flight left", n, k)
 	}
 }
