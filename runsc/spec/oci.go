@@ -157,7 +157,8 @@ func (s *Spec) mounts(ms []specs.Mount, bundle string) error {
 				return fmt.Errorf("mount %q: %w", m.Destination, err)
 			}
 		case m.Type == "cgroup" || m.Type == "cgroup2":
-			// Cgroups of the sandbox are not shown yet; the directory stays as sysfs has it.
+			// Whichever version the host has: the sandbox has the second.
+			s.mount(boot.Mount{Type: "cgroup2", Source: m.Source, Destination: dst, Flags: o.flags})
 		case m.Type == "tmpfs" && dst == "/dev":
 			s.mount(boot.Mount{Type: "devtmpfs", Source: m.Source, Destination: dst, Flags: o.flags &^ linux.MS_NODEV, Data: o.data})
 		case m.Type == "tmpfs", m.Type == "proc", m.Type == "sysfs", m.Type == "devpts", m.Type == "mqueue":

@@ -4,6 +4,7 @@ import (
 	"ringfence/abi/addr"
 	"ringfence/sentry/fs/overlay"
 	"ringfence/sentry/kernel"
+	"ringfence/sentry/kfs/cgroup"
 	"ringfence/sentry/kfs/proc"
 	"ringfence/sentry/kfs/sys"
 	"ringfence/sentry/vfs"
@@ -15,6 +16,7 @@ func (s *builder) addKernelTypes() {
 	s.v.AddType("proc", procfs, true)
 	s.k.NSFiles = procfs
 	s.v.AddType("sysfs", &sys.FS{Kernel: s.k}, true)
+	s.v.AddType("cgroup2", cgroup.New(s.k), true)
 }
 
 // overlay puts a writable layer in memory over a file system.

@@ -17,7 +17,8 @@ type CloneArgs struct {
 	PIDFD      addr.Addr // where CLONE_PIDFD stores the descriptor
 	ParentTID  addr.Addr
 	ChildTID   addr.Addr
-	SetTID     []int32 // numbers asked for, innermost namespace first
+	Cgroup     CgroupDir // CLONE_INTO_CGROUP; nil for the parent's
+	SetTID     []int32   // numbers asked for, innermost namespace first
 }
 
 // namespaceFlags are the flags that make namespaces.
@@ -238,6 +239,10 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 	if k.liveTasks.Load() >= int64(k.MaxTasks) {
 		return 0, errno.EAGAIN
 	}
+	cg, err := t.cgroupOfChildLocked(a)
+	if err != nil {
+		return 0, err
+	}
 	ns := n.ns.ChildPID
 	pid, err := ns.allocatePIDLocked(a.SetTID)
 	if err != nil {
@@ -295,6 +300,8 @@ func (k *Kernel) addTask(t, n *Task, a *CloneArgs, event int) (int32, error) {
 		tg.joinLocked(t.tg.pgrp)
 	}
 	pid.attachLocked(n)
+	cg.chargePidsLocked(+1)
+	n.enterCgroupLocked(cg)
 	k.countTask()
 	t.traceChildLocked(n, a, event)
 	if f&linux.CLONE_VFORK != 0 {
@@ -318,6 +325,8 @@ func (t *Task) start() { go t.run() }
 
 // waitVfork sleeps until child has let go of the address space. Only death ends it early.
 func (t *Task) waitVfork(child *Task) {
+	t.rest(true)
+	defer t.rest(false)
 	for {
 		t.k.mu.RLock()
 		waiting := child.vforkOf == t
@@ -400,7 +409,7 @@ func (t *Task) cloneNamespaces(flags uint64, c *creds.Credentials) (*Namespaces,
 		n.Net = t.k.newNetNamespace(t.k.newIdentity(c.UserNS))
 	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
-		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS)}
+		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS), t.Cgroup()}
 	}
 	return &n, nil
 }

@@ -94,6 +94,11 @@ func (t *Task) nextAction() (sig linux.Signal, info linux.SignalInfo, action lin
 			t.doJobTrap() // releases sigMu
 			continue
 		}
+		if t.job&jobFreeze != 0 {
+			tg.sigMu.Unlock()
+			t.stayFrozen()
+			continue
+		}
 		in, timer := t.takeLocked(^t.sigMask)
 		if in == nil {
 			t.recalcLocked()

@@ -184,6 +184,7 @@ func (t *Task) notifyExit(last bool) {
 		tg.hupOrphanLocked(tg.parentGroupLocked(), tg)
 	}
 	t.exitState = zombie
+	t.leaveCgroupLocked()
 	reap := true
 	switch {
 	case t.tracer != nil:
@@ -386,6 +387,7 @@ func (t *Task) releaseLocked() {
 		t.unlinkTracerLocked()
 	}
 	t.exitState = dead
+	t.forgetCgroupLocked()
 	tg.sigMu.Lock()
 	t.signals.remove(k, ^linux.SignalSet(0))
 	u, s := t.cpu.times(k)

@@ -16,8 +16,9 @@ const (
 	jobTrapStop                          // the task must stop for its tracer
 	jobTrapNotify                        // and tell it of a change (PTRACE_SEIZE)
 	jobListening                         // PTRACE_LISTEN
+	jobFreeze                            // its control group is to be frozen
 
-	jobPending = jobStopPending | jobTrapStop | jobTrapNotify
+	jobPending = jobStopPending | jobTrapStop | jobTrapNotify | jobFreeze
 )
 
 // groupStop is how far a group stop has come. Guarded by sigMu.
@@ -153,6 +154,7 @@ func (t *Task) setStopLocked(how stopState) {
 
 // park sleeps while t is stopped, for job control or for its tracer.
 func (t *Task) park() {
+	t.noteFrozen()
 	for {
 		t.tg.sigMu.Lock()
 		stopped := t.stop != notStopped

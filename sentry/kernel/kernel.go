@@ -71,14 +71,16 @@ type Kernel struct {
 	UTSNS    *UTSNamespace
 	IPCNS    *IPCNamespace
 
-	NetNS    *NetNamespace // the initial one
-	cgroupNS *CgroupNamespace
-	timeNS   *TimeNamespace
-	Pipes    *pipe.FS
-	Epolls   *epoll.FS
-	Memfds   *tmpfs.Memfds
-	Sockets  *socket.FS
-	Unix     *unix.FS
+	NetNS      *NetNamespace // the initial one
+	cgroupNS   *CgroupNamespace
+	rootCgroup *Cgroup
+	lastCgroup uint64 // number given out last; guarded by mu
+	timeNS     *TimeNamespace
+	Pipes      *pipe.FS
+	Epolls     *epoll.FS
+	Memfds     *tmpfs.Memfds
+	Sockets    *socket.FS
+	Unix       *unix.FS
 
 	// NSFiles is set before the first task, unless there is no /proc.
 	NSFiles NamespaceFiles
@@ -148,7 +150,8 @@ func New(c Config) *Kernel {
 	k.PIDNS = newPIDNamespace(nil, identity{linux.PID_NS_INIT_INO, k.UserNS})
 	k.UTSNS = &UTSNamespace{identity: identity{linux.UTS_NS_INIT_INO, k.UserNS}, hostname: c.Hostname, domainname: "(none)"}
 	k.IPCNS = k.newIPCNamespace(identity{linux.IPC_NS_INIT_INO, k.UserNS})
-	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}}
+	k.rootCgroup = newCgroup(k, nil, "")
+	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}, k.rootCgroup}
 	k.timeNS = &TimeNamespace{identity: identity{linux.TIME_NS_INIT_INO, k.UserNS}, frozen: true}
 	k.aio.dev = c.VFS.NewDev()
 	k.IOUring.Group.Store(-1)

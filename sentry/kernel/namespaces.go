@@ -95,6 +95,8 @@ func (*NetNamespace) NSType() uint64    { return linux.CLONE_NEWNET }
 func (*CgroupNamespace) NSType() uint64 { return linux.CLONE_NEWCGROUP }
 func (*TimeNamespace) NSType() uint64   { return linux.CLONE_NEWTIME }
 
-// CgroupNamespace hides where in the hierarchy a control group is (cgroup_namespaces(7)): nothing yet, as there is
-// one group.
-type CgroupNamespace struct{ identity }
+// CgroupNamespace hides where in the hierarchy control groups are (cgroup_namespaces(7)).
+type CgroupNamespace struct {
+	identity
+	Root *Cgroup // the group that is the root in it; immutable
+}

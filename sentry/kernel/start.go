@@ -76,6 +76,8 @@ func (k *Kernel) Start(a ProcessArgs) (*ThreadGroup, error) {
 	}
 	k.newSessionLocked(tg)
 	pid.attachLocked(t)
+	k.rootCgroup.chargePidsLocked(+1)
+	t.enterCgroupLocked(k.rootCgroup)
 	k.countTask()
 	k.mu.Unlock()
 	t.mm.SetLimits(t.memoryLimits())

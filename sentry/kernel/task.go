@@ -106,6 +106,7 @@ type Task struct {
 	signals     pendingSignals
 	stop        stopState
 	job         jobFlags
+	resting     bool // see rest
 	fatal       bool // will die of a group exit, an exec or SIGKILL
 	exitStarted bool // past the point where it takes signals
 
@@ -113,6 +114,8 @@ type Task struct {
 	exitState exitState
 	tracer    *Task   // who traces the task, nil if nobody
 	tracees   []*Task // whom the task traces
+	cgroup    *Cgroup // stays when the task ends
+	frozen    bool    // counted in the group's freezer
 	vforkOf   *Task   // the task that waits for this one to let go of its mm
 
 	// trace is what ptrace(2) keeps about the task; guarded by tg.sigMu and written

@@ -1,6 +1,8 @@
 package syscalls
 
 import (
+	"math"
+
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
@@ -10,7 +12,7 @@ import (
 
 var processCalls = []line{
 	{linux.SYS_CLONE, "clone", sysClone, kernel.Full, cloneFlags, ""},
-	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Partial, cloneFlags + " CLONE_CLEAR_SIGHAND NEWTIME", "no CLONE_INTO_CGROUP"},
+	{linux.SYS_CLONE3, "clone3", sysClone3, kernel.Full, cloneFlags + " CLONE_CLEAR_SIGHAND INTO_CGROUP NEWTIME", ""},
 	{linux.SYS_FORK, "fork", sysFork, kernel.Full, "", ""},
 	{linux.SYS_VFORK, "vfork", sysVfork, kernel.Full, "", ""},
 	{linux.SYS_EXECVE, "execve", sysExecve, kernel.Full, "", ""},
@@ -78,8 +80,8 @@ func sysClone3(t *kernel.Task, a *arch.Args) (uint64, error) {
 	if (args.Stack == 0) != (args.StackSize == 0) {
 		return 0, errno.EINVAL
 	}
-	if args.Flags&linux.CLONE_INTO_CGROUP != 0 {
-		return 0, errno.EOPNOTSUPP
+	if args.Flags&linux.CLONE_INTO_CGROUP != 0 && (args.Cgroup > math.MaxInt32 || a[1].Size() < linux.CLONE_ARGS_SIZE_VER2) {
+		return 0, errno.EINVAL
 	}
 	if args.SetTIDSize > 32 || (args.SetTID == 0) != (args.SetTIDSize == 0) {
 		return 0, errno.EINVAL
@@ -111,6 +113,17 @@ func sysClone3(t *kernel.Task, a *arch.Args) (uint64, error) {
 	}
 	if len(c.SetTID) > 0 && !mayNumber(t, len(c.SetTID)) {
 		return 0, errno.EPERM
+	}
+	if args.Flags&linux.CLONE_INTO_CGROUP != 0 {
+		f, err := t.Files().Get(int32(args.Cgroup))
+		if err != nil {
+			return 0, err
+		}
+		defer f.DecRef()
+		var ok bool
+		if c.Cgroup, ok = f.Inode().Ops.(kernel.CgroupDir); !ok {
+			return 0, errno.EBADF
+		}
 	}
 	return clone(t, &c)
 }

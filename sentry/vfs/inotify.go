@@ -231,6 +231,15 @@ func (n *Inode) notifySelf(mask uint32, isDir bool) {
 	n.send(mask, "", 0, false)
 }
 
+// Modified tells those who watch n, or the directory in which its name is, that the kernel changed what it holds.
+func (n *Inode) Modified(dir *Inode, name string) {
+	n.notifySelf(linux.IN_MODIFY, false)
+	dir.NameModified(name)
+}
+
+// NameModified is Modified for those who watch the directory.
+func (dir *Inode) NameModified(name string) { dir.send(linux.IN_MODIFY, name, 0, false) }
+
 // notifyDir tells those who watch directory d what happened to a name in it.
 func notifyDir(d *Dentry, mask uint32, name string, cookie uint32, isDir bool) {
 	if n := d.Inode(); n.watched() {

@@ -85,7 +85,7 @@ func (v *VFS) adoptSuper(sb *Superblock, root *Inode, flags uint64) *Dentry {
 		sb.Dev = v.NewDev()
 	}
 	sb.v = v
-	if flags&linux.MS_RDONLY != 0 {
+	if flags&linux.MS_RDONLY != 0 && sb.Flags&SBGlobal == 0 {
 		sb.SetReadOnly(true)
 	}
 	sb.treeMu.Lock()

@@ -23,6 +23,8 @@ const (
 	SBDevices
 	// SBPosixACL: inodes have POSIX ACLs, which live as long as they.
 	SBPosixACL
+	// SBGlobal: there is one instance, the initial user namespace's whoever mounts it.
+	SBGlobal
 	// SBFileFlags: files can be immutable and the like.
 	SBFileFlags
 )
@@ -63,7 +65,7 @@ func NewSuperblock(name string, magic int64, flags uint32, ops SuperOps) *Superb
 // own makes a new file system of type t one of owner's.
 func (sb *Superblock) own(t FSType, owner *creds.UserNamespace) {
 	if u, ok := t.(UserMounter); ok {
-		if sb.Revealing = u.Revealing(); !owner.Initial() {
+		if sb.Revealing = u.Revealing(); !owner.Initial() && sb.Flags&SBGlobal == 0 {
 			sb.UserNS = owner
 		}
 	}

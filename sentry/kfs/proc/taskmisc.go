@@ -197,8 +197,13 @@ func cpuset(_ *task, _ vfs.Caller, b *bytes.Buffer) error {
 	return nil
 }
 
-func cgroup(_ *task, _ vfs.Caller, b *bytes.Buffer) error {
-	b.WriteString("0::/\n")
+// cgroup shows paths in the reader's cgroup namespace.
+func cgroup(p *task, c vfs.Caller, b *bytes.Buffer) error {
+	root := p.in.k.RootCgroup()
+	if t := self(c); t != nil {
+		root = t.Namespaces().Cgroup.Root
+	}
+	fmt.Fprintf(b, "0::%s\n", p.who().CgroupPath(root))
 	return nil
 }
 
