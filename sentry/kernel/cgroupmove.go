@@ -72,7 +72,9 @@ func (t *Task) moveLocked(cg *Cgroup) {
 func (t *Task) cgroupOfChildLocked(a *CloneArgs) (*Cgroup, error) {
 	cg := t.cgroup
 	if a.Cgroup != nil {
-		cg = a.Cgroup.Cgroup()
+		if cg = a.Cgroup.Cgroup(); cg.gone {
+			return nil, errno.ENOENT
+		}
 		if err := a.Cgroup.MayAttach(t, t.cgroup); err != nil {
 			return nil, err
 		}

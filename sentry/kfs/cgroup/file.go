@@ -6,7 +6,6 @@ import (
 
 	"ringfence/abi/addr"
 	"ringfence/abi/errno"
-	"ringfence/abi/linux"
 	"ringfence/sentry/base/wait"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/tree"
@@ -49,14 +48,10 @@ func (f *file) SetAttr(_ vfs.Caller, n *vfs.Inode, s vfs.SetAttr) error {
 	return nil
 }
 
-// Open implements vfs.InodeOps. Nobody can read or write what there is no way to read or write, whatever the mode is.
-func (f *file) Open(c vfs.Caller, _ *vfs.Inode, flags uint32) (vfs.FileOps, error) {
+// Open implements vfs.InodeOps.
+func (f *file) Open(c vfs.Caller, _ *vfs.Inode, _ uint32) (vfs.FileOps, error) {
 	if f.g.cg.Gone() {
 		return nil, errno.ENODEV
-	}
-	acc := flags & linux.O_ACCMODE
-	if acc != linux.O_WRONLY && f.kind.text == nil || acc != linux.O_RDONLY && f.kind.set == nil {
-		return nil, errno.EACCES
 	}
 	h := &handle{file: f, ns: namespace(c)}
 	h.TextFileOps = tree.NewFile(h)
@@ -85,12 +80,18 @@ func (h *handle) Text(c vfs.Caller) ([]byte, error) {
 	if e := changes(h.g.cg, h.kind.name); e != nil {
 		h.seen.Store(e.Count())
 	}
+	if h.kind.text == nil {
+		return nil, errno.EINVAL
+	}
 	s, err := h.kind.text(h, c)
 	return []byte(s), err
 }
 
 // Write implements vfs.FileOps: what one call writes is a value.
 func (h *handle) Write(c vfs.Caller, f *vfs.File, src *usermem.Sequence, _ int64, _ uint32) (int, error) {
+	if h.kind.set == nil {
+		return 0, errno.EINVAL
+	}
 	if src.Len() > addr.PageSize {
 		return 0, errno.E2BIG
 	}

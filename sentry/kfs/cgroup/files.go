@@ -38,7 +38,7 @@ func controllerLine(has bool) (string, error) {
 	if has {
 		return "pids\n", nil
 	}
-	return "\n", nil
+	return "", nil
 }
 
 func controllers(h *handle, _ vfs.Caller) (string, error) {

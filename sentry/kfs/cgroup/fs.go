@@ -123,6 +123,9 @@ type withCreds struct {
 // Creds implements vfs.Caller.
 func (w withCreds) Creds() *creds.Credentials { return w.cred }
 
+// Borrower implements vfs.Lent.
+func (w withCreds) Borrower() vfs.Caller { return vfs.Who(w.Caller) }
+
 // mayAttach says whether c, who is in ns, may move tasks from a group to g: it must be allowed to write cgroup.procs of the
 // nearest group that both are within, and with nsdelegate see both.
 func (g *group) mayAttach(c vfs.Caller, ns *kernel.CgroupNamespace, from *kernel.Cgroup) error {
