@@ -122,14 +122,14 @@ func (v *VFS) MountsText(ns *Namespace, root Path) string {
 	return b.String()
 }
 
-// MountInfoText is /proc/PID/mountinfo for a process with the given root.
-func (v *VFS) MountInfoText(ns *Namespace, root Path) string {
+// MountInfoText is /proc/PID/mountinfo, read by c, for a process with the given root.
+func (v *VFS) MountInfoText(c Caller, ns *Namespace, root Path) string {
 	var b strings.Builder
 	for _, i := range v.Mounts(ns, root) {
 		m := i.Mount
 		dev := uint32(m.SB.Dev)
 		fmt.Fprintf(&b, "%d %d %d:%d %s %s %s", m.ID, i.ParentID, linux.Major(dev), linux.Minor(dev),
-			escapeMount(i.Root), escapeMount(i.Point), m.options(m.Flags()&linux.MS_RDONLY != 0))
+			escapeMount(m.shownRoot(c, i.Root)), escapeMount(i.Point), m.options(m.Flags()&linux.MS_RDONLY != 0))
 		if i.Group != 0 {
 			fmt.Fprintf(&b, " shared:%d", i.Group)
 		}
@@ -146,6 +146,14 @@ func (v *VFS) MountInfoText(ns *Namespace, root Path) string {
 		fmt.Fprintf(&b, " - %s %s %s%s\n", m.SB.Type, escapeMount(m.Source), rw, m.SB.options())
 	}
 	return b.String()
+}
+
+// shownRoot returns which part of its file system m shows, for c: name, unless the file system knows better.
+func (m *Mount) shownRoot(c Caller, name string) string {
+	if s, ok := m.SB.Ops.(RootShower); ok {
+		return s.ShowRoot(c, m.Root.Inode())
+	}
+	return name
 }
 
 func (m *Mount) options(ro bool) string {

@@ -67,7 +67,7 @@ func (v *VFS) StatMount(c Caller, ns *Namespace, own bool, unique uint64) (Mount
 	if point, ok := v.pathName(root, p); ok {
 		s.Point = point
 	}
-	s.Root = p.Dentry.fsPath()
+	s.Root = s.Mount.shownRoot(c, p.Dentry.fsPath())
 	return s, nil
 }
 

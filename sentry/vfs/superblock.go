@@ -106,6 +106,12 @@ type SuperOps interface {
 	Release(sb *Superblock)
 }
 
+// RootShower is a SuperOps of a file system in which names depend on who looks.
+type RootShower interface {
+	// ShowRoot returns the path in the file system of the root of a mount.
+	ShowRoot(c Caller, root *Inode) string
+}
+
 // Statfs is the result of statfs(2) but for type, flags and id.
 type Statfs struct {
 	BlockSize           int64

@@ -198,7 +198,7 @@ func setThreads(h *handle, c vfs.Caller, text string) error { return h.attach(c,
 
 // attach moves the process or thread whose number is written, 0 for the writer, as far as who opened the file may.
 func (h *handle) attach(c vfs.Caller, text string, whole bool) error {
-	n, err := strconv.ParseInt(text, 0, 32)
+	n, err := parseInt(text)
 	if err != nil || n < 0 {
 		return errno.EINVAL
 	}

@@ -12,6 +12,7 @@
 package cgroup
 
 import (
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -87,6 +88,18 @@ func (fs *FS) Options(*vfs.Superblock) string {
 		return "nsdelegate"
 	}
 	return ""
+}
+
+// ShowRoot implements vfs.RootShower: paths begin at the root of c's cgroup namespace.
+func (fs *FS) ShowRoot(c vfs.Caller, n *vfs.Inode) string {
+	top := fs.root.cg
+	if ns := namespace(c); ns != nil {
+		top = ns.Root
+	}
+	if f, ok := n.Ops.(*file); ok {
+		return strings.TrimSuffix(f.g.cg.PathFrom(top), "/") + "/" + f.kind.name
+	}
+	return n.Ops.(*group).cg.PathFrom(top)
 }
 
 // namespace returns c's cgroup namespace; nil if c is no task.

@@ -34,8 +34,8 @@ func mounts(p *task, _ vfs.Caller, b *bytes.Buffer) error {
 	return p.withMounts(func(ns *vfs.Namespace, root vfs.Path) { b.WriteString(p.in.k.VFS.MountsText(ns, root)) })
 }
 
-func mountinfo(p *task, _ vfs.Caller, b *bytes.Buffer) error {
-	return p.withMounts(func(ns *vfs.Namespace, root vfs.Path) { b.WriteString(p.in.k.VFS.MountInfoText(ns, root)) })
+func mountinfo(p *task, c vfs.Caller, b *bytes.Buffer) error {
+	return p.withMounts(func(ns *vfs.Namespace, root vfs.Path) { b.WriteString(p.in.k.VFS.MountInfoText(c, ns, root)) })
 }
 
 func mountstats(p *task, _ vfs.Caller, b *bytes.Buffer) error {
