@@ -145,7 +145,7 @@ func TestContainer(t *testing.T) {
 	for _, m := range s.Boot.Mounts {
 		types = append(types, m.Destination+":"+m.Type)
 	}
-	want := "/:gofer /dev:devtmpfs /data:gofer /proc:proc /dev/pts:devpts /dev/shm:tmpfs"
+	want := "/:gofer /dev:devtmpfs /sys/fs/cgroup:cgroup2 /data:gofer /proc:proc /dev/pts:devpts /dev/shm:tmpfs"
 	if got := strings.Join(types, " "); got != want {
 		t.Errorf("mounts %s, want %s", got, want)
 	}

@@ -23,22 +23,38 @@ type UserNamespace struct {
 	// UIDs, GIDs and Projects are written once each.
 	UIDs, GIDs, Projects IDMap
 	noSetgroups          atomic.Bool
+
+	counts nsCounts
+	hold   *NSHold // nil for the initial one; immutable
+}
+
+// NewInitial returns an initial namespace.
+func NewInitial() *UserNamespace {
+	ns := &UserNamespace{ID: linux.USER_NS_INIT_INO}
+	for k := range nsKinds {
+		ns.SetNSMax(k, defaultNSMax)
+	}
+	return ns
 }
 
 // maxUserNSLevel is how deep user namespaces nest.
 const maxUserNSLevel = 32
 
-// NewUserNamespace returns a namespace below c's, made by c: ENOSPC if it lies too deep, EPERM if c's ids have no name
+// NewUserNamespace returns a namespace below c's, made by c: ENOSPC if it lies too deep or c has too many, EPERM if c's ids have no name
 // in its own.
 func NewUserNamespace(c *Credentials, id uint64) (*UserNamespace, error) {
 	p := c.UserNS
 	if p.Level > maxUserNSLevel {
 		return nil, errno.ENOSPC
 	}
+	h, err := p.ChargeNS(c.EUID, UserNS)
+	if err != nil {
+		return nil, err
+	}
 	if !p.HasUID(c.EUID) || !p.HasGID(c.EGID) {
 		return nil, errno.EPERM
 	}
-	ns := &UserNamespace{ID: id, Parent: p, Level: p.Level + 1, Owner: c.EUID, Group: c.EGID, parentSetfcap: c.HasOwn(linux.CAP_SETFCAP)}
+	ns := &UserNamespace{hold: h, ID: id, Parent: p, Level: p.Level + 1, Owner: c.EUID, Group: c.EGID, parentSetfcap: c.HasOwn(linux.CAP_SETFCAP)}
 	ns.noSetgroups.Store(p.noSetgroups.Load())
 	return ns, nil
 }

@@ -390,26 +390,37 @@ func (t *Task) cloneNamespaces(flags uint64, c *creds.Credentials) (*Namespaces,
 		return nil, errno.EPERM
 	}
 	n := *t.ns
+	var err error
+	id := func(kind creds.NSKind) identity {
+		h, e := c.UserNS.ChargeNS(c.EUID, kind)
+		if e != nil {
+			err = e
+		}
+		return t.k.newIdentity(c.UserNS, h)
+	}
 	if flags&linux.CLONE_NEWUTS != 0 {
-		n.UTS = n.UTS.clone(t.k.newIdentity(c.UserNS))
+		n.UTS = n.UTS.clone(id(creds.UTSNS))
 	}
 	if flags&linux.CLONE_NEWIPC != 0 {
-		n.IPC = t.k.newIPCNamespace(t.k.newIdentity(c.UserNS))
+		n.IPC = t.k.newIPCNamespace(id(creds.IPCNS))
 	}
 	if flags&linux.CLONE_NEWPID != 0 {
 		if n.ChildPID.level+1 > maxPIDLevel {
 			return nil, errno.ENOSPC
 		}
-		n.ChildPID = newPIDNamespace(n.ChildPID, t.k.newIdentity(c.UserNS))
+		n.ChildPID = newPIDNamespace(n.ChildPID, id(creds.PIDNS))
 	}
 	if flags&linux.CLONE_NEWTIME != 0 {
-		n.ChildTime = n.ChildTime.clone(t.k.newIdentity(c.UserNS))
+		n.ChildTime = n.ChildTime.clone(id(creds.TimeNS))
 	}
 	if flags&linux.CLONE_NEWNET != 0 {
-		n.Net = t.k.newNetNamespace(t.k.newIdentity(c.UserNS))
+		n.Net = t.k.newNetNamespace(id(creds.NetNS))
 	}
 	if flags&linux.CLONE_NEWCGROUP != 0 {
-		n.Cgroup = &CgroupNamespace{t.k.newIdentity(c.UserNS), t.Cgroup()}
+		n.Cgroup = &CgroupNamespace{id(creds.CgroupNS), t.Cgroup()}
+	}
+	if err != nil {
+		return nil, err
 	}
 	return &n, nil
 }

@@ -135,7 +135,7 @@ func New(c Config) *Kernel {
 		CPUs:     max(c.CPUs, 1),
 		MaxTasks: c.MaxTasks,
 		Memory:   c.Memory,
-		UserNS:   &creds.UserNamespace{ID: linux.USER_NS_INIT_INO},
+		UserNS:   creds.NewInitial(),
 		ticks:    clock.NewCounter(),
 		Keys:     keys.New(),
 	}
@@ -147,12 +147,12 @@ func New(c Config) *Kernel {
 	}
 	k.BootTime = k.Timers.Clocks.Realtime()
 	k.bootMono = k.Timers.Clocks.Monotonic()
-	k.PIDNS = newPIDNamespace(nil, identity{linux.PID_NS_INIT_INO, k.UserNS})
-	k.UTSNS = &UTSNamespace{identity: identity{linux.UTS_NS_INIT_INO, k.UserNS}, hostname: c.Hostname, domainname: "(none)"}
-	k.IPCNS = k.newIPCNamespace(identity{linux.IPC_NS_INIT_INO, k.UserNS})
+	k.PIDNS = newPIDNamespace(nil, identity{ID: linux.PID_NS_INIT_INO, Owner: k.UserNS})
+	k.UTSNS = &UTSNamespace{identity: identity{ID: linux.UTS_NS_INIT_INO, Owner: k.UserNS}, hostname: c.Hostname, domainname: "(none)"}
+	k.IPCNS = k.newIPCNamespace(identity{ID: linux.IPC_NS_INIT_INO, Owner: k.UserNS})
 	k.rootCgroup = newCgroup(k, nil, "")
-	k.cgroupNS = &CgroupNamespace{identity{linux.CGROUP_NS_INIT_INO, k.UserNS}, k.rootCgroup}
-	k.timeNS = &TimeNamespace{identity: identity{linux.TIME_NS_INIT_INO, k.UserNS}, frozen: true}
+	k.cgroupNS = &CgroupNamespace{identity{ID: linux.CGROUP_NS_INIT_INO, Owner: k.UserNS}, k.rootCgroup}
+	k.timeNS = &TimeNamespace{identity: identity{ID: linux.TIME_NS_INIT_INO, Owner: k.UserNS}, frozen: true}
 	k.aio.dev = c.VFS.NewDev()
 	k.IOUring.Group.Store(-1)
 	k.AIOMax.Store(defaultAIOMax)

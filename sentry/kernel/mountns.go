@@ -34,11 +34,17 @@ func (t *Task) setMountNamespace(ns *vfs.Namespace) {
 // newMountNamespace gives the task a copy of its mounts, which owner owns (CLONE_NEWNS). ENOSPC if there are too many.
 // Preconditions: the task shares its root and working directory with nobody.
 func (t *Task) newMountNamespace(owner *creds.UserNamespace) error {
-	ns, err := t.mounts.Clone(t.fs.ctx, owner)
-	if err == nil {
-		t.setMountNamespace(ns)
+	h, err := owner.ChargeNS(t.Creds().EUID, creds.MountNS)
+	if err != nil {
+		return err
 	}
-	return err
+	ns, err := t.mounts.Clone(t.fs.ctx, owner)
+	if err != nil {
+		return err
+	}
+	ns.Hold = h
+	t.setMountNamespace(ns)
+	return nil
 }
 
 // MoveRoots moves the root and working directory of every task that stands at from to the path to

@@ -76,6 +76,7 @@ type NamespaceFiles interface {
 type identity struct {
 	ID    uint64 // inode number in /proc/PID/ns
 	Owner *creds.UserNamespace
+	hold  *creds.NSHold // nil for initial ones
 }
 
 // NSInode and NSOwner implement Namespace.
@@ -83,8 +84,8 @@ func (i *identity) NSInode() uint64               { return i.ID }
 func (i *identity) NSOwner() *creds.UserNamespace { return i.Owner }
 
 // newIdentity returns that of a new namespace.
-func (k *Kernel) newIdentity(owner *creds.UserNamespace) identity {
-	return identity{k.VFS.NewNSInode(), owner}
+func (k *Kernel) newIdentity(owner *creds.UserNamespace, h *creds.NSHold) identity {
+	return identity{k.VFS.NewNSInode(), owner, h}
 }
 
 // NSType implements Namespace, here and below.

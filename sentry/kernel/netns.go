@@ -35,7 +35,7 @@ func (k *Kernel) newNetNamespace(id identity) *NetNamespace {
 // initialNetwork makes the network of the kernel's first process: the loopback is up, and everybody may have
 // ping sockets.
 func (k *Kernel) initialNetwork() *NetNamespace {
-	ns := k.newNetNamespace(identity{linux.NET_NS_INIT_INO, k.UserNS})
+	ns := k.newNetNamespace(identity{ID: linux.NET_NS_INIT_INO, Owner: k.UserNS})
 	if err := ns.Net.Links.SetFlags(socket.LoopbackIndex, linux.IFF_UP, linux.IFF_UP); err != nil {
 		panic("a network without a loopback: " + err.Error())
 	}

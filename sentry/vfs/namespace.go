@@ -18,6 +18,7 @@ type Namespace struct {
 	// once tasks are in it; detached trees have none.
 	Inode uint64
 	Owner *creds.UserNamespace
+	Hold  *creds.NSHold // as Inode; nil for the initial one
 	// detached: only a file holds the tree (detached.go). Immutable.
 	detached bool
 

@@ -11,6 +11,7 @@ import (
 
 	"ringfence/abi/errno"
 	"ringfence/abi/linux"
+	"ringfence/sentry/creds"
 	"ringfence/sentry/kernel"
 	"ringfence/sentry/kfs/tree"
 	"ringfence/sentry/vfs"
@@ -287,10 +288,41 @@ func (in *instance) sysctls() *tree.Static {
 }
 
 func userLimits() (out []tree.Entry) {
-	for _, ns := range []string{"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"} {
-		out = append(out, knob("max_"+ns+"_namespaces", 15640, 0, maxInt))
+	for kind, name := range creds.NSKindNames {
+		out = append(out, entryOf("max_"+name+"_namespaces", nsMax(kind)))
 	}
 	return append(out, knob("max_inotify_instances", 128, 0, maxInt), knob("max_inotify_watches", 65536, 0, maxInt))
+}
+
+// nsMax is how many namespaces of a kind each user may have in the user namespace of who looks.
+type nsMax creds.NSKind
+
+// Text implements tree.Text.
+func (k nsMax) Text(c vfs.Caller) ([]byte, error) {
+	return []byte(strconv.FormatInt(c.Creds().UserNS.NSMax(creds.NSKind(k)), 10) + "\n"), nil
+}
+
+// Granted implements tree.Granter.
+func (nsMax) Granted(c vfs.Caller) bool {
+	return c.Creds().HasIn(linux.CAP_SYS_RESOURCE, c.Creds().UserNS)
+}
+
+// Permission implements tree.Guard: root's files are for those who have the capability.
+func (k nsMax) Permission(c vfs.Caller, mask uint32) error {
+	if mask&vfs.MayWrite != 0 && !k.Granted(c) {
+		return errno.EACCES
+	}
+	return nil
+}
+
+// Set implements tree.Setter.
+func (k nsMax) Set(c vfs.Caller, b []byte) error {
+	n, err := parseInt(b)
+	if err != nil || n < 0 || n > maxInt {
+		return errno.EINVAL
+	}
+	c.Creds().UserNS.SetNSMax(creds.NSKind(k), n)
+	return nil
 }
 
 // fileNr is how many files are open: nobody counts.

@@ -194,9 +194,8 @@ func softirqs(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 
 func cgroups(in *instance, _ vfs.Caller, b *bytes.Buffer) error {
 	b.WriteString("#subsys_name\thierarchy\tnum_cgroups\tenabled\n")
-	for _, name := range []string{"cpuset", "cpu", "cpuacct", "blkio", "memory", "devices", "freezer", "pids"} {
-		fmt.Fprintf(b, "%s\t0\t1\t1\n", name)
-	}
+	below, _ := in.k.RootCgroup().Descendants()
+	fmt.Fprintf(b, "pids\t0\t%d\t1\n", below+1)
 	return nil
 }
 
