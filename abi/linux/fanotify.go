@@ -54,10 +54,17 @@ const (
 	FAN_EVENT_INFO_TYPE_FID           = 1
 	FAN_EVENT_INFO_TYPE_DFID_NAME     = 2
 	FAN_EVENT_INFO_TYPE_DFID          = 3
+	FAN_EVENT_INFO_TYPE_PIDFD         = 4
 	FAN_EVENT_INFO_TYPE_OLD_DFID_NAME = 10
 	FAN_EVENT_INFO_TYPE_NEW_DFID_NAME = 12
 
 	FAN_ALLOW = 1
 	FAN_DENY  = 2
 	FAN_AUDIT = 0x10
+)
+
+// What stands for a pidfd that there is none of (FAN_REPORT_PIDFD).
+const (
+	FAN_NOPIDFD = -1 // the process is gone
+	FAN_EPIDFD  = -2
 )

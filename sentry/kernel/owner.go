@@ -76,6 +76,18 @@ func (t *Task) NumberOf(root int32) int32 {
 	return 0
 }
 
+// ProcessFD implements vfs.Listener.
+func (t *Task) ProcessFD(number int32) int32 {
+	fd, err := t.OpenPIDFD(number, false, 0)
+	switch err {
+	case nil:
+		return fd
+	case errno.ESRCH, errno.ENOENT:
+		return linux.FAN_NOPIDFD
+	}
+	return linux.FAN_EPIDFD
+}
+
 // ioCodes are the si_code and the si_band of each condition (fcntl(2), F_SETSIG), strongest last.
 var ioCodes = []struct {
 	when wait.Mask

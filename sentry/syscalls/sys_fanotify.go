@@ -9,7 +9,7 @@ import (
 )
 
 var fanotifyCalls = []line{
-	{linux.SYS_FANOTIFY_INIT, "fanotify_init", sysFanotifyInit, kernel.Partial, "FAN_CLOEXEC FAN_NONBLOCK FAN_CLASS_* FAN_UNLIMITED_* FAN_ENABLE_AUDIT FAN_REPORT_*", "no FAN_REPORT_PIDFD"},
+	{linux.SYS_FANOTIFY_INIT, "fanotify_init", sysFanotifyInit, kernel.Full, "FAN_CLOEXEC FAN_NONBLOCK FAN_CLASS_* FAN_UNLIMITED_* FAN_ENABLE_AUDIT FAN_REPORT_*", ""},
 	{linux.SYS_FANOTIFY_MARK, "fanotify_mark", sysFanotifyMark, kernel.Full, "FAN_MARK_*", ""},
 }
 
@@ -17,7 +17,7 @@ const (
 	fanFIDs     = linux.FAN_REPORT_FID | linux.FAN_REPORT_DIR_FID | linux.FAN_REPORT_NAME | linux.FAN_REPORT_TARGET_FID
 	fanClasses  = linux.FAN_CLASS_CONTENT | linux.FAN_CLASS_PRE_CONTENT
 	fanAdmin    = fanClasses | linux.FAN_REPORT_TID | linux.FAN_REPORT_PIDFD | linux.FAN_UNLIMITED_QUEUE | linux.FAN_UNLIMITED_MARKS
-	fanInit     = fanFIDs | fanAdmin&^linux.FAN_REPORT_PIDFD | linux.FAN_CLOEXEC | linux.FAN_NONBLOCK | linux.FAN_ENABLE_AUDIT
+	fanInit     = fanFIDs | fanAdmin | linux.FAN_CLOEXEC | linux.FAN_NONBLOCK | linux.FAN_ENABLE_AUDIT
 	fanNames    = linux.FAN_REPORT_DIR_FID | linux.FAN_REPORT_NAME
 	fanTargets  = fanNames | linux.FAN_REPORT_FID
 	fanOpenable = linux.O_ACCMODE | linux.O_APPEND | linux.O_NONBLOCK | linux.O_SYNC | linux.O_DSYNC | linux.O_CLOEXEC |
@@ -33,6 +33,7 @@ func sysFanotifyInit(t *kernel.Task, a *arch.Args) (uint64, error) {
 	case flags&^fanInit != 0,
 		eventFlags&^fanOpenable != 0, eventFlags&linux.O_ACCMODE == linux.O_ACCMODE,
 		flags&fanFIDs != 0 && flags&fanClasses != 0,
+		flags&linux.FAN_REPORT_PIDFD != 0 && flags&linux.FAN_REPORT_TID != 0,
 		flags&linux.FAN_REPORT_NAME != 0 && flags&fanNames != fanNames,
 		flags&linux.FAN_REPORT_TARGET_FID != 0 && flags&fanTargets != fanTargets,
 		flags&fanClasses == fanClasses:

@@ -21,6 +21,8 @@ type Listener interface {
 	// NumberOf returns how the caller calls the task that is number root in the first PID namespace; 0 if it
 	// does not see it.
 	NumberOf(root int32) int32
+	// ProcessFD gives the caller a pidfd of the process that it calls number, or returns FAN_NOPIDFD or FAN_EPIDFD.
+	ProcessFD(number int32) int32
 }
 
 // Actor is a Caller whose deeds are told with its number, and who can be made to wait for a permission.
@@ -146,10 +148,12 @@ func (g *Fanotify) answerLocked(e *fanEvent, deny bool) {
 }
 
 // size returns how many bytes e takes in a read.
-func (g *Fanotify) size(e *fanEvent) int { return len(g.encode(e, linux.FAN_NOFD, 0)) }
+func (g *Fanotify) size(e *fanEvent) int {
+	return len(g.encode(e, linux.FAN_NOFD, 0, linux.FAN_NOPIDFD))
+}
 
 // encode returns struct fanotify_event_metadata and what follows it.
-func (g *Fanotify) encode(e *fanEvent, fd, pid int32) []byte {
+func (g *Fanotify) encode(e *fanEvent, fd, pid, pidfd int32) []byte {
 	b := make([]byte, linux.FAN_EVENT_METADATA_LEN, 128)
 	if g.fids() && e.mask != linux.IN_Q_OVERFLOW {
 		typ := uint8(linux.FAN_EVENT_INFO_TYPE_DFID)
@@ -170,6 +174,10 @@ func (g *Fanotify) encode(e *fanEvent, fd, pid int32) []byte {
 		}
 	}
 	le := binary.LittleEndian
+	if g.flags&linux.FAN_REPORT_PIDFD != 0 {
+		b = append(b, linux.FAN_EVENT_INFO_TYPE_PIDFD, 0, 8, 0)
+		b = le.AppendUint32(b, uint32(pidfd))
+	}
 	le.PutUint32(b, uint32(len(b)))
 	b[4] = linux.FANOTIFY_METADATA_VERSION
 	le.PutUint16(b[6:], linux.FAN_EVENT_METADATA_LEN)
@@ -265,11 +273,18 @@ func (g *Fanotify) hand(l Listener, e *fanEvent, dst *usermem.Sequence) (int, er
 		}
 		g.mu.Unlock()
 	}
-	b := g.encode(e, fd, pid)
+	pidfd := int32(linux.FAN_NOPIDFD)
+	if g.flags&linux.FAN_REPORT_PIDFD != 0 && pid != 0 {
+		pidfd = l.ProcessFD(pid)
+	}
+	b := g.encode(e, fd, pid, pidfd)
 	n, err := dst.CopyOut(b)
 	if n < len(b) {
 		if fd >= 0 {
 			l.CloseFD(fd)
+		}
+		if pidfd >= 0 {
+			l.CloseFD(pidfd)
 		}
 		g.refuse(e)
 		if err == nil {
