@@ -32,7 +32,8 @@ func TestCases(t *testing.T) {
 	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
 		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet",
 		"sigqueue", "clone3", "prctl", "clock", "shm", "futex2",
-		"lo", "sockfilter", "errqueue", "diag", "inetbind", "inettcp", "inetudp", "acl", "chattr", "dnotify", "fanotify", "fanotifyperm", "landlocknet",
+		"lo", "sockfilter", "errqueue", "diag", "inetbind", "inettcp", "inetudp",
+		"acl", "chattr", "dnotify", "fanotify", "fanotifyperm", "fanotifypidfd", "landlocknet",
 		"fsopen", "fsrename", "fslink", "fsrw", "fsattr", "fsdir", "fstime", "fsxattr", "fsfd", "fsmount", "poll", "epoll2", "inotify2"} {
 		t.Run(family, func(t *testing.T) {
 			path := "../../syscalls-tests/cases/" + family + ".c"

@@ -8,7 +8,7 @@
 // There is one hierarchy, and one instance of the file system, of which each mount shows what is below the root of the mounter's
 // cgroup namespace. What groups are and do is in sentry/kernel (cgroup.go); here they have names, owners and modes.
 //
-// Lock order: FS.mu is a leaf.
+// Lock order: Kernel.mu, then FS.mu, a leaf.
 package cgroup
 
 import (

@@ -212,7 +212,7 @@ static void signals(void) {
 	setitimer(ITIMER_REAL, &it, NULL);
 	pause();
 	alarm(0);
-	it = (struct itimerval){{0, 0}, {0, 1000}};
+	it.it_interval.tv_sec = 0;
 	setitimer(ITIMER_REAL, &it, NULL);
 	struct timespec ts = {5, 0}, left;
 	nanosleep(&ts, &left);
