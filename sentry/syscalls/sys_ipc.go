@@ -58,11 +58,11 @@ func sysSemtimedop(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func semop(t *kernel.Task, a *arch.Args, deadline int64) (uint64, error) {
 	n := a[2].Uint()
-	if n < 1 || a[0].Int() < 0 {
-		return 0, errno.EINVAL
-	}
 	if n > linux.SEMOPM {
 		return 0, errno.E2BIG
+	}
+	if n < 1 || a[0].Int() < 0 {
+		return 0, errno.EINVAL
 	}
 	b := make([]byte, 6*n)
 	if err := t.CopyIn(a[1].Addr(), b); err != nil {
@@ -252,7 +252,7 @@ func sysShmctl(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysMqOpen(t *kernel.Task, a *arch.Args) (uint64, error) {
 	var attr *linux.MqAttr
-	if p := a[3].Addr(); p != 0 && a[1].Uint()&linux.O_CREAT != 0 {
+	if p := a[3].Addr(); p != 0 { // read even without O_CREAT
 		attr = new(linux.MqAttr)
 		if err := t.CopyInStruct(p, attr); err != nil {
 			return 0, err

@@ -230,12 +230,9 @@ func sysWait4(t *kernel.Task, a *arch.Args) (uint64, error) {
 
 func sysWaitid(t *kernel.Task, a *arch.Args) (uint64, error) {
 	w, err := waitidArgs(t, a[0].Int(), a[1].Int(), a[3].Uint())
-	if err != nil {
-		return 0, err
-	}
-	r, err := t.Wait(&w)
-	if err != nil {
-		return 0, err
+	var r kernel.WaitResult
+	if err == nil {
+		r, err = t.Wait(&w)
 	}
 	if p := a[4].Addr(); p != 0 && r.PID != 0 {
 		ru := r.Rusage()
@@ -243,7 +240,11 @@ func sysWaitid(t *kernel.Task, a *arch.Args) (uint64, error) {
 			return 0, err
 		}
 	}
-	return 0, copyOutWaitid(t, &r, a[2].Addr())
+	// What failed is told, too: zeros.
+	if err := copyOutWaitid(t, &r, a[2].Addr()); err != nil {
+		return 0, err
+	}
+	return 0, err
 }
 
 // waitidArgs checks what waitid(2) is told.

@@ -15,6 +15,9 @@ var rlimitCalls = []line{
 }
 
 func sysGetrlimit(t *kernel.Task, a *arch.Args) (uint64, error) {
+	if a[1] == 0 && a[0].Uint() < linux.RLIM_NLIMITS {
+		return 0, errno.EFAULT
+	}
 	return prlimit(t, t, a[0].Uint(), 0, a[1].Addr())
 }
 

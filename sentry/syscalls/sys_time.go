@@ -175,7 +175,7 @@ func sysClockSettime(t *kernel.Task, a *arch.Args) (uint64, error) {
 		return 0, err
 	}
 	switch clock {
-	case linux.CLOCK_REALTIME, linux.CLOCK_PROCESS_CPUTIME_ID, linux.CLOCK_THREAD_CPUTIME_ID:
+	case linux.CLOCK_REALTIME:
 	default:
 		if clock >= 0 {
 			return 0, errno.EINVAL

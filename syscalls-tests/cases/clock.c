@@ -49,6 +49,8 @@ CASE(clock_settime_errors) {
 	CHECK_ERRNO(syscall(SYS_clock_settime, CLOCK_REALTIME, 8), EFAULT);
 	CHECK_ERRNO(syscall(SYS_clock_settime, 99, &ts), EINVAL);
 	CHECK_ERRNO(syscall(SYS_clock_settime, CLOCK_REALTIME, &ts), EINVAL);
+	CHECK_ERRNO(syscall(SYS_clock_settime, CLOCK_PROCESS_CPUTIME_ID, &ts), EINVAL);
+	CHECK_ERRNO(syscall(SYS_clock_settime, CLOCK_THREAD_CPUTIME_ID, 8), EINVAL);
 	CHECK(setuid(1001) == 0);
 	ts.tv_nsec = 0, ts.tv_sec = 1700000000;
 	CHECK_ERRNO(syscall(SYS_clock_settime, CLOCK_REALTIME, &ts), EPERM);

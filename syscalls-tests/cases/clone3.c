@@ -254,6 +254,15 @@ CASE(waitid_errors) {
 	CHECK_ERRNO(waitid(P_ALL, 0, &si, WEXITED | 0x100), EINVAL);
 }
 
+CASE(waitid_that_fails_stores_zeros) {
+	siginfo_t si;
+	memset(&si, 0x55, sizeof si);
+	CHECK_ERRNO(waitid(P_ALL, 0, &si, WEXITED), ECHILD);
+	CHECK(si.si_signo == 0 && si.si_code == 0 && si.si_pid == 0 && si.si_status == 0);
+	CHECK_ERRNO(waitid(P_ALL, 0, (void *)8, WEXITED), EFAULT);
+	CHECK_ERRNO(waitid(P_ALL, 0, (void *)8, 0), EFAULT);
+}
+
 CASE(wait4_errors) {
 	CHECK_ERRNO(waitpid(-1, 0, 0x100), EINVAL);
 	CHECK_ERRNO(waitpid(-1, 0, WEXITED), EINVAL);

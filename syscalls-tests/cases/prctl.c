@@ -230,6 +230,7 @@ CASE(prlimit_errors) {
 	CHECK_ERRNO(prlimit(0, RLIMIT_NOFILE, (void *)8, 0), EFAULT);
 	CHECK_ERRNO(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, 8), EFAULT);
 	CHECK_EQ(prlimit(0, RLIMIT_NOFILE, 0, 0), 0);
+	CHECK_ERRNO(syscall(SYS_getrlimit, RLIMIT_NOFILE, 0), EFAULT);
 	r = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
 	CHECK_ERRNO(prlimit(0, RLIMIT_NOFILE, &r, 0), EPERM); // more than nr_open, whoever asks
 	r = (struct rlimit){2, 1};

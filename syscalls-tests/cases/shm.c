@@ -75,6 +75,7 @@ CASE(semop_errors) {
 	CHECK_ERRNO(semop(id, &b, 0), EINVAL);
 	CHECK_ERRNO(semop(id, &b, 100000), E2BIG);
 	CHECK_ERRNO(semop(-1, &b, 1), EINVAL);
+	CHECK_ERRNO(semop(-1, &b, 100000), E2BIG);
 	CHECK_ERRNO(semop(id + 77777, &b, 1), EINVAL);
 	CHECK_ERRNO(semop(id, (void *)8, 1), EFAULT);
 	CHECK_ERRNO(op1(id, 2, 1, 0), EFBIG);
@@ -544,6 +545,7 @@ CASE(mq_open_errors) {
 	CHECK_ERRNO(syscall(SYS_mq_open, ".", O_RDWR | O_CREAT, 0600, 0), EACCES);
 	memset(longname, 'x', 299), longname[0] = '/', longname[299] = 0;
 	CHECK_ERRNO(mq_open(longname, O_RDWR | O_CREAT, 0600, 0), ENAMETOOLONG);
+	CHECK_ERRNO(syscall(SYS_mq_open, name + 1, O_RDWR, 0, 8), EFAULT);
 	mqd_t q = mq_make(name, 4, 8);
 	CHECK_EQ(fcntl(q, F_GETFD), FD_CLOEXEC);
 	pid_t p = fork();
