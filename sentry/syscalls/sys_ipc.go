@@ -61,7 +61,7 @@ func semop(t *kernel.Task, a *arch.Args, deadline int64) (uint64, error) {
 	if n > linux.SEMOPM {
 		return 0, errno.E2BIG
 	}
-	if n < 1 || a[0].Int() < 0 {
+	if n < 1 {
 		return 0, errno.EINVAL
 	}
 	b := make([]byte, 6*n)

@@ -188,7 +188,7 @@ func sysSchedGetparam(t *kernel.Task, a *arch.Args) (uint64, error) {
 }
 
 func sysSchedSetparam(t *kernel.Task, a *arch.Args) (uint64, error) {
-	if a[1].Addr() == 0 {
+	if a[1].Addr() == 0 || a[0].Int() < 0 {
 		return 0, errno.EINVAL
 	}
 	var p linux.SchedParam

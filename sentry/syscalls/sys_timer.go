@@ -92,15 +92,15 @@ func timerClock(t *kernel.Task, clock int32) (kernel.TimerClock, error) {
 }
 
 func sysTimerCreate(t *kernel.Task, a *arch.Args) (uint64, error) {
-	c, err := timerClock(t, a[0].Int())
-	if err != nil {
-		return 0, err
-	}
 	ev := linux.Sigevent{Notify: linux.SIGEV_SIGNAL, Signo: int32(linux.SIGALRM)}
 	if p := a[1].Addr(); p != 0 {
 		if err := t.CopyInStruct(p, &ev); err != nil {
 			return 0, err
 		}
+	}
+	c, err := timerClock(t, a[0].Int())
+	if err != nil {
+		return 0, err
 	}
 	id, err := t.CreateTimer(c, ev)
 	if err != nil {

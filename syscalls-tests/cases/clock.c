@@ -133,6 +133,7 @@ CASE(timer_create_errors) {
 	CHECK_ERRNO(timer_make(CLOCK_MONOTONIC_RAW, &e, &id), EOPNOTSUPP);
 	CHECK_ERRNO(timer_make(CLOCK_MONOTONIC_COARSE, &e, &id), EOPNOTSUPP);
 	CHECK_ERRNO(timer_make(CLOCK_MONOTONIC, (void *)8, &id), EFAULT);
+	CHECK_ERRNO(timer_make(99, (void *)8, &id), EFAULT); // before the clock is looked at
 	CHECK_ERRNO(timer_make(CLOCK_MONOTONIC, &e, (void *)8), EFAULT);
 	e.sigev_signo = 65;
 	CHECK_ERRNO(timer_make(CLOCK_MONOTONIC, &e, &id), EINVAL);

@@ -337,6 +337,7 @@ CASE(sched_setscheduler_errors) {
 	CHECK_ERRNO(sched_getparam(-1, &sp), EINVAL);
 	CHECK_ERRNO(sched_getparam(0x3fffffff, &sp), ESRCH);
 	CHECK_ERRNO(sched_setparam(0, 0), EINVAL);
+	CHECK_ERRNO(sched_setparam(-1, (void *)8), EINVAL);
 	CHECK_ERRNO(sched_setparam(0x3fffffff, &sp), ESRCH);
 	struct timespec ts;
 	CHECK_ERRNO(sched_rr_get_interval(-1, &ts), EINVAL);

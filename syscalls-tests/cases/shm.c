@@ -78,6 +78,7 @@ CASE(semop_errors) {
 	CHECK_ERRNO(semop(-1, &b, 100000), E2BIG);
 	CHECK_ERRNO(semop(id + 77777, &b, 1), EINVAL);
 	CHECK_ERRNO(semop(id, (void *)8, 1), EFAULT);
+	CHECK_ERRNO(semop(-1, (void *)8, 1), EFAULT);
 	CHECK_ERRNO(op1(id, 2, 1, 0), EFBIG);
 	CHECK_ERRNO(op1(id, 0, -1, IPC_NOWAIT), EAGAIN);
 	CHECK_EQ(op1(id, 0, 32767, 0), 0);
