@@ -29,7 +29,7 @@ var hostFiles = regexp.MustCompile(`["\s]/(bin|dev|etc|proc|sys|usr)\b|"(m/)?nul
 // tmpfs. The driver there compares with the host.
 func TestCases(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^CASE\((\w+)\)`)
-	for _, family := range []string{"signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
+	for _, family := range []string{"unix", "ipc", "signal", "wait", "thread", "signalfd", "sysv", "timer", "cred",
 		"seccomp", "seccompsync", "seccomptrace", "seccompnotify", "userfaultfd", "userfaultwp", "uring", "uringpoll", "uringnet",
 		"sigqueue", "clone3", "prctl", "clock", "shm", "futex2",
 		"lo", "sockfilter", "errqueue", "diag", "inetbind", "inettcp", "inetudp",
