@@ -37,6 +37,7 @@ type Cgroup struct {
 	threaded    bool
 	freezer     freezer
 	pids        pidsLimit
+	cpu         cpuTotals // of tasks that have ended or left, and of groups below that were removed
 }
 
 // CgroupEvents counts changes of a file that can be polled, and wakes who waits for them.
@@ -174,6 +175,7 @@ func (cg *Cgroup) Remove() error {
 	}
 	cg.gone = true
 	delete(cg.parent.children, cg.name)
+	cg.parent.cpu.add(cg.cpu.user, cg.cpu.system)
 	for g := cg.parent; g != nil; g = g.parent {
 		g.descendants--
 	}
@@ -221,6 +223,7 @@ func (cg *Cgroup) SetMaxDescendants(n int) {
 // enterCgroupLocked puts t, which is in no group, into cg. Preconditions: Kernel.mu is held for writing.
 func (t *Task) enterCgroupLocked(cg *Cgroup) {
 	t.cgroup = cg
+	t.cpuBefore.user, t.cpuBefore.system = t.CPUTimes()
 	cg.tasks++
 	if cg.tasks == 1 {
 		cg.populateLocked(+1)
@@ -232,6 +235,7 @@ func (t *Task) enterCgroupLocked(cg *Cgroup) {
 // leaveCgroupLocked says that t is in its group no longer, because it moves or has ended; the field stays.
 func (t *Task) leaveCgroupLocked() {
 	cg := t.cgroup
+	cg.cpu.add(t.cpuInCgroupLocked())
 	t.countFrozenLocked(false)
 	cg.tasks--
 	if cg.tasks == 0 {

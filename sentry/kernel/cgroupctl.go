@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"math"
+	"time"
 
 	"ringfence/abi/errno"
 )
@@ -203,5 +204,28 @@ func (cg *Cgroup) chargePidsLocked(d int64) {
 	for g := cg; g != nil; g = g.parent {
 		g.pids.current += d
 		g.pids.peak = max(g.pids.peak, g.pids.current)
+	}
+}
+
+// cpuInCgroupLocked returns the times that t has used since it came to its group.
+func (t *Task) cpuInCgroupLocked() (user, system time.Duration) {
+	user, system = t.CPUTimes()
+	return user - t.cpuBefore.user, system - t.cpuBefore.system
+}
+
+// CPUTimes returns the times that tasks have used in cg and below (cpu.stat, which there is without a controller).
+func (cg *Cgroup) CPUTimes() (user, system time.Duration) {
+	cg.k.mu.RLock()
+	defer cg.k.mu.RUnlock()
+	var sum cpuTotals
+	cg.addCPULocked(&sum)
+	cg.eachLocked(true, func(x *Task) { sum.add(x.cpuInCgroupLocked()) })
+	return sum.user, sum.system
+}
+
+func (cg *Cgroup) addCPULocked(sum *cpuTotals) {
+	sum.add(cg.cpu.user, cg.cpu.system)
+	for _, c := range cg.children {
+		c.addCPULocked(sum)
 	}
 }

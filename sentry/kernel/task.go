@@ -112,11 +112,12 @@ type Task struct {
 
 	// Guarded by Kernel.mu.
 	exitState exitState
-	tracer    *Task   // who traces the task, nil if nobody
-	tracees   []*Task // whom the task traces
-	cgroup    *Cgroup // stays when the task ends
-	frozen    bool    // counted in the group's freezer
-	vforkOf   *Task   // the task that waits for this one to let go of its mm
+	tracer    *Task     // who traces the task, nil if nobody
+	tracees   []*Task   // whom the task traces
+	cgroup    *Cgroup   // stays when the task ends
+	cpuBefore cpuTotals // used before it came to the group
+	frozen    bool      // counted in the group's freezer
+	vforkOf   *Task     // the task that waits for this one to let go of its mm
 
 	// trace is what ptrace(2) keeps about the task; guarded by tg.sigMu and written
 	// by the tracer or the task itself.

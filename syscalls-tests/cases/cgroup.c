@@ -451,6 +451,28 @@ CASE(a_frozen_process_stands_still_and_goes_on) {
 	teardown("");
 }
 
+static long usage(const char *name) {
+	long n = -1;
+	CHECK(sscanf(get(name), "usage_usec %ld\n", &n) == 1);
+	return n;
+}
+
+CASE(cpu_stat_counts_what_was_used_in_the_group) {
+	setup();
+	CHECK(mkdir(at("a"), 0755) == 0);
+	CHECK_EQ(usage("a/cpu.stat"), 0);
+	pid_t pid = counter();
+	CHECK(put_number("a/cgroup.procs", pid) == 0);
+	for (int i = 0; i < 4000 && usage("a/cpu.stat") < 1000; i++) usleep(1000);
+	CHECK(usage("a/cpu.stat") >= 1000);
+	finish(pid);
+	long was = usage("a/cpu.stat");
+	CHECK(was >= 1000);
+	CHECK(rmdir(at("a")) == 0);
+	CHECK(usage("cpu.stat") >= was);
+	teardown("");
+}
+
 CASE(freezing_reaches_groups_below) {
 	setup();
 	CHECK(mkdir(at("a"), 0755) == 0);

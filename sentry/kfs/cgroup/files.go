@@ -26,6 +26,7 @@ var table = []kind{
 	{name: "cgroup.subtree_control", mode: 0o644, delegated: true, text: subtreeControl, set: setSubtreeControl},
 	{name: "cgroup.threads", mode: 0o644, delegated: true, text: threads, set: setThreads},
 	{name: "cgroup.type", mode: 0o644, below: true, text: groupType, set: setType},
+	{name: "cpu.stat", mode: 0o444, text: cpuStat},
 	{name: "pids.current", mode: 0o444, below: true, pids: true, text: pidsCurrent},
 	{name: "pids.events", mode: 0o444, below: true, pids: true, text: pidsEvents},
 	{name: "pids.events.local", mode: 0o444, below: true, pids: true, text: pidsEventsLocal},
@@ -217,6 +218,12 @@ func stat(h *handle, _ vfs.Caller) (string, error) {
 func statLocal(h *handle, _ vfs.Caller) (string, error) {
 	_, total := h.g.cg.Freeze()
 	return fmt.Sprintf("frozen_usec %d\n", time.Duration(total).Microseconds()), nil
+}
+
+func cpuStat(h *handle, _ vfs.Caller) (string, error) {
+	user, system := h.g.cg.CPUTimes()
+	return fmt.Sprintf("usage_usec %d\nuser_usec %d\nsystem_usec %d\n",
+		(user + system).Microseconds(), user.Microseconds(), system.Microseconds()), nil
 }
 
 func groupType(h *handle, _ vfs.Caller) (string, error) { return h.g.cg.Type() + "\n", nil }
