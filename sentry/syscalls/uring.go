@@ -519,6 +519,9 @@ func (r *ioRing) end(q *ioRequest, res int32, flags uint32) (next *ioRequest) {
 }
 
 func (r *ioRing) endLocked(q *ioRequest, res int32, flags uint32) (next *ioRequest) {
+	if q.canceled && q.op.code == linux.IORING_OP_POLL_ADD {
+		res, flags, q.failed = -int32(errno.ECANCELED), 0, true // as whoever canceled it was told
+	}
 	failed := q.failed
 	r.closeLocked(q, res, flags, q.skip && !failed)
 	next = q.link

@@ -84,8 +84,11 @@ func (r *ioRing) cancelMatching(m *ioMatch) (found int, err error) {
 			found++
 			m.found = q.op.code
 			q.lost = q.lost || m.leaves != nil && !m.exec && (q.file == nil || ioRingOf(q.file) == nil)
-			if err = r.cancelLocked(q); err == nil {
+			switch err = r.cancelLocked(q); {
+			case err == nil:
 				ended = append(ended, q)
+			case q.repeats():
+				err = nil // it is being looked at for a moment, and ends then
 			}
 			if !m.all {
 				break
@@ -110,6 +113,19 @@ func (r *ioRing) orphanLocked(q *ioRequest) bool {
 	q.sub = &r.orphans
 	q.sub.users++
 	return true
+}
+
+// repeats reports whether q is done over and over, or only looked at: when it is canceled it ends after that.
+func (q *ioRequest) repeats() bool {
+	switch q.op.code {
+	case linux.IORING_OP_POLL_ADD, linux.IORING_OP_READ_MULTISHOT:
+		return true
+	case linux.IORING_OP_ACCEPT:
+		return q.sqe.IOPrio&linux.IORING_ACCEPT_MULTISHOT != 0
+	case linux.IORING_OP_RECV, linux.IORING_OP_RECVMSG:
+		return q.sqe.IOPrio&linux.IORING_RECV_MULTISHOT != 0
+	}
+	return false
 }
 
 // cancelLocked stops q: if the result is nil the caller, who then owns q, ends it.

@@ -34,7 +34,8 @@ func prepPollAdd(_ *kernel.Task, q *ioRequest) error {
 
 func issuePollAdd(t *kernel.Task, q *ioRequest) (int64, error) {
 	r := q.ring
-	if !r.stand(t, q, wait.All) {
+	// What q does not wait for must not wake it: it would tell of the same event twice.
+	if !r.stand(t, q, q.poll.events) {
 		return int64(q.file.ReadinessTo(t) & q.poll.events), nil // always ready
 	}
 	r.begin(r.lookPoll(t, q))
@@ -84,11 +85,16 @@ func issuePollRemove(t *kernel.Task, q *ioRequest) (int64, error) {
 		r.mu.Unlock()
 		return 0, errno.ENOENT
 	}
+	update := s.Len&(linux.IORING_POLL_UPDATE_EVENTS|linux.IORING_POLL_UPDATE_USER_DATA) != 0
 	if !r.claimLocked(found) {
-		r.mu.Unlock()
-		return 0, errno.EALREADY
+		defer r.mu.Unlock()
+		if update || found.state != ioRunning {
+			return 0, errno.EALREADY
+		}
+		found.canceled = true // the runner has it for a moment, and then ends it
+		return 0, nil
 	}
-	if s.Len&(linux.IORING_POLL_UPDATE_EVENTS|linux.IORING_POLL_UPDATE_USER_DATA) == 0 {
+	if !update {
 		r.mu.Unlock()
 		r.begin(r.end(found, -int32(errno.ECANCELED), 0))
 		return 0, nil
@@ -97,7 +103,10 @@ func issuePollRemove(t *kernel.Task, q *ioRequest) (int64, error) {
 		found.sqe.UserData = s.Off
 	}
 	if s.Len&linux.IORING_POLL_UPDATE_EVENTS != 0 {
+		found.queue.Unregister(&found.entry)
 		found.poll.events, found.poll.multi = q.poll.events, q.poll.multi
+		found.entry.Mask = found.poll.events
+		found.queue.Register(&found.entry)
 	}
 	found.state = ioArmed
 	r.mu.Unlock()
