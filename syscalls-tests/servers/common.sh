@@ -4,7 +4,7 @@ PATH=$PATH:/usr/sbin:/usr/local/go/bin
 
 # A script that fails leaves no server behind.
 server=
-trap '[ -z "$server" ] || kill -9 $server 2>/dev/null' EXIT
+trap '[ -z "$server" ] || kill $server 2>/dev/null' EXIT
 
 # ready COMMAND...: waits until the command succeeds, 30 s at most.
 ready() {
