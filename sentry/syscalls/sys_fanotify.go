@@ -10,7 +10,7 @@ import (
 
 var fanotifyCalls = []line{
 	{linux.SYS_FANOTIFY_INIT, "fanotify_init", sysFanotifyInit, kernel.Full, "FAN_CLOEXEC FAN_NONBLOCK FAN_CLASS_* FAN_UNLIMITED_* FAN_ENABLE_AUDIT FAN_REPORT_*", ""},
-	{linux.SYS_FANOTIFY_MARK, "fanotify_mark", sysFanotifyMark, kernel.Full, "FAN_MARK_*", ""},
+	{linux.SYS_FANOTIFY_MARK, "fanotify_mark", sysFanotifyMark, kernel.Full, "FAN_MARK_*", "FAN_MARK_EVICTABLE marks are never evicted"},
 }
 
 const (
